@@ -1,0 +1,86 @@
+/**
+ * The decision, whole: facts in, verdict and reply out. Nothing else in the program chooses a status.
+ * The order of the rules is the original's (Cyrus imap/smmapd.c verify_user, imap/quota_db.c).
+ */
+import type { MailboxFacts, MailboxId, QuotaUsage } from "../store/store.ts";
+import type { Unaddressable } from "./recipient.ts";
+
+export type Verdict = "accept" | "absent" | "denied" | "over-quota";
+
+/** Why there is no verdict: the store could not tell, or not in time. */
+export type Failure = "failed" | "timeout";
+
+export interface ReplyPolicy {
+  /** lmtp_over_quota_perm_failure: over quota is permanent. */
+  readonly overQuotaIsPermanent: boolean;
+}
+
+/** What mail servers read, and match on: Exim's and sendmail's recipes look for "Over quota". */
+const texts = {
+  absent: "NOTFOUND Mailbox does not exist",
+  denied: "PERM Permission denied",
+  overQuota: "TEMP Over quota",
+  overQuotaPermanent: "PERM Over quota",
+  failed: "TEMP Mailbox look-up failed, try again later",
+  timeout: "TIMEOUT Mailbox look-up took too long, try again later",
+} as const;
+
+export function decide(mailbox: MailboxId, facts: MailboxFacts): Verdict {
+  if (!facts.exists) return "absent";
+  if (facts.rights !== null) {
+    if (!facts.rights.includes("p")) return facts.rights.includes("l") ? "denied" : "absent";
+  } else if (mailbox.kind === "shared") {
+    return "absent";
+  }
+  return facts.quotas.some(isExceeded) ? "over-quota" : "accept";
+}
+
+/** STORAGE may be filled to the brim; MESSAGE must have room for one more (RFC 9208 section 3.1, Cyrus' quota check). */
+export function isExceeded(quota: QuotaUsage): boolean {
+  const delta = quota.resource === "MESSAGE" ? 1 : 0;
+  return quota.used + delta > quota.limit;
+}
+
+/**
+ * The reply to a request, as a byte string without its netstring.
+ * @param key as received: it is the value of OK, which must never be empty
+ */
+export function replyTo(outcome: Verdict | Failure, key: string, policy: ReplyPolicy): string {
+  switch (outcome) {
+    case "accept":
+      return `OK ${key}`;
+    case "absent":
+      return texts.absent;
+    case "denied":
+      return texts.denied;
+    case "over-quota":
+      return policy.overQuotaIsPermanent ? texts.overQuotaPermanent : texts.overQuota;
+    case "failed":
+      return texts.failed;
+    case "timeout":
+      return texts.timeout;
+  }
+}
+
+/** @param fault the original's words: "missing key", "missing length", … */
+export function replyToBadProtocol(fault: string): string {
+  return `PERM Bad protocol (${fault})`;
+}
+
+/** The rule behind a verdict, in a sentence for people (`smmapd check -v`). */
+export function explain(mailbox: MailboxId | Unaddressable, facts: MailboxFacts | null): string {
+  if (mailbox.kind === "none") return `no mailbox can have this address: ${mailbox.reason}`;
+  if (facts === null || !facts.exists) return "the store says that there is no such mailbox";
+  if (facts.rights === null && mailbox.kind === "shared") return "a shared folder without rights is as good as absent";
+  if (facts.rights !== null && !facts.rights.includes("p")) {
+    return facts.rights.includes("l")
+      ? "the folder may be seen (l) but not posted to (p)"
+      : "the folder may be neither seen (l) nor posted to (p), so it is as good as absent";
+  }
+  const exceeded = facts.quotas.find(isExceeded);
+  if (exceeded === undefined) return "the mailbox exists, may be posted to and is within its quota";
+  const { root, resource, used, limit } = exceeded;
+  return resource === "MESSAGE"
+    ? `quota root ${root}: ${used} messages and one more are over the limit of ${limit}`
+    : `quota root ${root}: ${used} octets are over the limit of ${limit}`;
+}

@@ -1,0 +1,192 @@
+/**
+ * The contract between the daemon and what knows the mailboxes; published as "smmapd/store".
+ *
+ * A store reports facts and decides nothing. "There is no such mailbox" is a fact ({ exists: false }) that makes a mail
+ * server bounce for good, so it takes a positive statement of the backend. Whatever else happens is an error, and every
+ * error is a temporary failure: a store never turns the second into the first.
+ */
+
+/** Which mailbox a request is about; made once from the key by engine/recipient.ts. */
+export type MailboxId = UserMailbox | SharedMailbox;
+
+/** A mailbox of a user: the INBOX or a folder below it. All text is Unicode; upper and lower case are significant. */
+export interface UserMailbox {
+  readonly kind: "user";
+  /** The local part before "+", folded to lower case where lmtp_downcase_rcpt says so. Never empty. */
+  readonly user: string;
+  /** The domain, folded likewise; null in the default domain, and always null with virtdomains off. */
+  readonly domain: string | null;
+  /** Levels below the INBOX, case kept; [] is the INBOX itself. No level is empty. */
+  readonly folders: readonly string[];
+  /** The address without its detail, folded likewise, with the domain that was written; what SQL calls :address. */
+  readonly address: string;
+  /** What followed the "+", as received (RFC 5233 detail); null without a "+". */
+  readonly detail: string | null;
+}
+
+/** A mailbox without an owner, addressed as `postuser+folder` (imapd.conf's postuser, "" by default). */
+export interface SharedMailbox {
+  readonly kind: "shared";
+  /** Always null by the original's rules: shared folders of other domains cannot be addressed. */
+  readonly domain: string | null;
+  /** Levels from the shared root, case kept. Never empty, and no level is empty. */
+  readonly folders: readonly string[];
+  /** As in UserMailbox. */
+  readonly address: string;
+  /** As in UserMailbox; never null. */
+  readonly detail: string;
+}
+
+/** What a store knows about a mailbox. */
+export type MailboxFacts = MailboxAbsent | MailboxPresent;
+
+/** The backend states that there is no such mailbox. */
+export interface MailboxAbsent {
+  readonly exists: false;
+}
+
+/** The mailbox is there; whether mail may be posted to it is decided by engine/verdict.ts. */
+export interface MailboxPresent {
+  readonly exists: true;
+  /**
+   * RFC 4314 letters that the poster (anyone, anonymous) holds, where posting is a matter of rights: for a shared
+   * folder, also for one that a directory files under an ordinary address. null for a user's own mailbox.
+   */
+  readonly rights: string | null;
+  /** The limited resources that count for this mailbox: those of the nearest quota root. [] is no limit. */
+  readonly quotas: readonly QuotaUsage[];
+}
+
+/** One resource of one quota root (RFC 9208). */
+export interface QuotaUsage {
+  /** Name of the quota root, for people to read. */
+  readonly root: string;
+  readonly resource: "STORAGE" | "MESSAGE";
+  /** Octets for STORAGE (RFC 9208 counts units of 1024), messages for MESSAGE. */
+  readonly used: number;
+  /** Same unit as `used`. 0 is a limit of nothing; a resource without limit is left out. */
+  readonly limit: number;
+}
+
+/** What surrounds one look-up. */
+export interface LookupOptions {
+  /** Fires at the deadline, when the client is gone, at shutdown. Made when first read, so read it only if you wait. */
+  readonly signal: AbortSignal;
+}
+
+/** What a store can tell; stated once, true for its whole life. */
+export interface StoreCapabilities {
+  /** false: the store keeps no folders of users, and answers for the INBOX in their place. */
+  readonly folders: boolean;
+  /** false: the store keeps no shared folders; each of them is absent. */
+  readonly shared: boolean;
+  /** Quota resources whose limit and usage the store knows. [] never says over quota. */
+  readonly quota: readonly QuotaUsage["resource"][];
+}
+
+/**
+ * An open store. Safe for concurrent calls; connects on first use and reconnects by itself. The daemon puts a guard
+ * around it (deadline, normalised errors, close once), so an adapter stays naive.
+ */
+export interface MailboxStore {
+  /** Name for logs, such as "sqlite". */
+  readonly name: string;
+  readonly capabilities: StoreCapabilities;
+  /** Facts, absence included: at once where the store can. Throws or rejects, best with StoreError, when it cannot tell. */
+  lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts>;
+  /** Resolves when the backend answers now; rejects like lookup. */
+  ping(options: LookupOptions): Promise<void>;
+  /** Ends running look-ups with "closed" and gives back every resource. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type StoreErrorCode = "unavailable" | "timeout" | "denied" | "invalid-data" | "internal" | "closed";
+
+/**
+ * The store cannot tell. There is no "temporary" flag: whatever a store throws is a temporary failure.
+ *
+ * - unavailable: the backend is down, refuses or cannot be read
+ * - timeout: it did not answer in time
+ * - denied: it refuses our login or our question
+ * - invalid-data: it answered something that we do not understand, or that is ambiguous
+ * - internal: a mistake of our own
+ * - closed: the store was closed
+ */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A mistake in imapd.conf: the daemon does not start with it (exit status 78, EX_CONFIG). */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Type of an option's value, as in Cyrus' lib/imapoptions. */
+export type KeyType = "string" | "path" | "integer" | "switch" | "choice" | "duration" | "bytes";
+
+/** One option of imapd.conf that we read. */
+export interface KeyDefinition {
+  /** Lower case, without a service prefix. */
+  readonly name: string;
+  readonly type: KeyType;
+  /** As it would be written in imapd.conf; null: unset. */
+  readonly default: string | null;
+  /** The words that a choice takes. */
+  readonly values?: readonly string[];
+  /** true: the value is masked wherever it would be shown. */
+  readonly secret?: boolean;
+  /** One paragraph for the manual page. */
+  readonly text: string;
+}
+
+/** imapd.conf as an adapter sees it: one typed value per key, the service prefix already taken into account. */
+export interface ConfigReader {
+  /** Value of a "string" key; null where it is unset and has no default. */
+  string(key: string): string | null;
+  /** Value of a "path" key, with {configdirectory} expanded and a relative path put below configdirectory. */
+  path(key: string): string | null;
+  integer(key: string): number;
+  switch(key: string): boolean;
+  /** One of the words that the key's definition lists. */
+  choice(key: string): string;
+  /** Seconds. */
+  duration(key: string): number;
+  /** Octets. */
+  bytes(key: string): number;
+  /** Whether the file sets the key, in any form. */
+  isSet(key: string): boolean;
+  /** An error that names the key, its value (unless secret), file and line; to be thrown. */
+  error(key: string, problem: string): ConfigError;
+  /** A warning with the same particulars; shown by `smmapd conf` and logged at start. */
+  warn(key: string, problem: string): void;
+}
+
+/** Syslog's levels that we use, most urgent first. */
+export type LogLevel = "error" | "warning" | "notice" | "info" | "debug";
+
+/** Where log lines go. Text from outside is made harmless by the log, not by the caller. */
+export type Log = Readonly<Record<LogLevel, (message: string) => void>>;
+
+/** What the daemon lends to an open store. */
+export interface StoreContext {
+  readonly log: Log;
+}
+
+/** A module that makes stores; what `smmap_store: NAME-OR-MODULE` loads, exported as `adapter`. */
+export interface StoreAdapter<Options = unknown> {
+  readonly name: string;
+  /** Options of imapd.conf that only this adapter reads, beyond those of the manual page. */
+  readonly keys?: readonly KeyDefinition[];
+  /** Reads and judges the configuration without any I/O. Throws ConfigError. */
+  parse(config: ConfigReader): Options;
+  /** Makes the store at once. Never waits for the backend and does not fail because it is down. */
+  open(options: Options, context: StoreContext): MailboxStore;
+}
+
+export { encodeModifiedUtf7, internalName } from "../engine/mailbox-name.ts";
