@@ -1,0 +1,48 @@
+/** Every recorded request through the pure rules alone: a store in memory, no socket. */
+import { expect, test } from "vitest";
+import { queryDepartures } from "../../fixtures/departures.ts";
+import { goldenNames, loadGolden, populationOf } from "../../fixtures/golden.ts";
+import { MemoryStore } from "../../fixtures/memory-store.ts";
+import { encodeNetstring, NetstringDecoder } from "../../src/engine/netstring.ts";
+import { RecipientParser } from "../../src/engine/recipient.ts";
+import { parseRequest } from "../../src/engine/socketmap.ts";
+import { decide, replyTo, replyToBadProtocol } from "../../src/engine/verdict.ts";
+
+const variants = goldenNames.map(loadGolden);
+
+for (const variant of variants.filter(({ queries }) => queries.length > 0)) {
+  test(`${variant.name}: ${variant.queries.length} requests`, async () => {
+    const store = new MemoryStore(populationOf(variant));
+    const recipients = new RecipientParser(variant.rules);
+    const { signal } = new AbortController();
+    for (const { id, request, reply } of variant.queries) {
+      const decoder = new NetstringDecoder(request.length);
+      decoder.write(request);
+      const parsed = parseRequest(decoder.next() ?? "");
+      let ours = replyToBadProtocol("missing key");
+      if (parsed !== null) {
+        const mailbox = recipients.parse(parsed.key);
+        const verdict = mailbox.kind === "none" ? "absent" : decide(mailbox, await store.lookup(mailbox, { signal }));
+        ours = replyTo(verdict, parsed.key, variant.policy);
+      }
+      const departure = queryDepartures.get(id);
+      const recorded = reply.toString("latin1");
+      expect({ id, reply: encodeNetstring(ours) }).toEqual({
+        id,
+        reply: departure === undefined ? recorded : encodeNetstring(departure),
+      });
+      if (departure !== undefined) expect(encodeNetstring(departure), `${id} is no departure`).not.toBe(recorded);
+    }
+  });
+}
+
+test("every departure has its recording", () => {
+  const ids = new Set(variants.flatMap(({ queries }) => queries.map(({ id }) => id)));
+  expect([...queryDepartures.keys()].filter((id) => !ids.has(id))).toEqual([]);
+});
+
+test("the recordings are all here", () => {
+  expect(variants.length).toBe(22);
+  expect(variants.flatMap(({ queries }) => queries).length).toBe(1867);
+  expect(variants.flatMap(({ protocolCases }) => protocolCases).length).toBe(76);
+});
