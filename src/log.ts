@@ -1,0 +1,35 @@
+/** Log lines: one message a line, whatever the message holds. */
+import type { Writable } from "node:stream";
+import type { Log, LogLevel } from "./store/store.ts";
+
+export type LogFormat = "text" | "json";
+
+const levels: readonly LogLevel[] = ["error", "warning", "notice", "info", "debug"];
+
+export interface LogOptions {
+  readonly format: LogFormat;
+  readonly stream: Writable;
+  /** Written before each text line, such as "smmapd[4711]". */
+  readonly ident: string;
+  /** Whether debug lines are written. */
+  readonly debug: boolean;
+}
+
+export function createLog({ format, stream, ident, debug }: LogOptions): Log {
+  const write = (level: LogLevel) => (message: string) => {
+    if (level === "debug" && !debug) return;
+    const line =
+      format === "json"
+        ? JSON.stringify({ time: new Date().toISOString(), level, message })
+        : `${ident}: ${level}: ${printable(message)}`;
+    stream.write(`${line}\n`);
+  };
+  return Object.fromEntries(levels.map((level) => [level, write(level)])) as Log;
+}
+
+/** Control characters as \xNN, so that text from outside can neither break a line nor drive a terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}

@@ -1,0 +1,177 @@
+/**
+ * One client: bytes in, replies out in the order of the requests, look-ups overlapping. Reading pauses while the queue
+ * is full or the client does not read its replies, so neither can grow without bound.
+ */
+import type { Socket } from "node:net";
+import { encodeNetstring, NetstringDecoder, ProtocolError } from "../engine/netstring.ts";
+import { replyToBadProtocol } from "../engine/verdict.ts";
+import { Lookup } from "../store/lookup.ts";
+import { StoreError } from "../store/store.ts";
+import type { Responder } from "./responder.ts";
+
+export interface ConnectionOptions {
+  /** Octets of the longest request payload. */
+  readonly requestMax: number;
+  /** Milliseconds without a byte from the client until it is dropped; 0 is never. */
+  readonly idleTimeout: number;
+  /** Asked for at each request, so that a new configuration counts at once. */
+  readonly responder: () => Responder;
+}
+
+/** A request whose reply is not sent yet. */
+interface Place {
+  readonly lookup: Lookup;
+  reply: string | null;
+}
+
+/** Requests of one connection that may wait for a store at a time. */
+const QUEUE_MAX = 64;
+/** Characters of replies that are gathered for one write. */
+const GATHER_MAX = 64 * 1024;
+/** Milliseconds for the client to read our last words and close its side. */
+const LINGER = 2_000;
+
+export class Connection {
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #decoder: NetstringDecoder;
+  #queue: Place[] = [];
+  /** The socket has taken in as much as it likes; wait for "drain". */
+  #isBlocked = false;
+  /** The client has closed its side. */
+  #hasEnded = false;
+  /** Nothing more is decoded: the stream is broken, or the server is closing. */
+  #isFinal = false;
+  #fault: string | null = null;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#decoder = new NetstringDecoder(options.requestMax);
+    socket.setTimeout(options.idleTimeout);
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.on("end", () => this.#readEnd());
+    socket.on("drain", () => this.#drained());
+    socket.on("timeout", () => socket.destroy());
+    // "close" follows, and a client that resets its connection is nobody's fault.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#abandon());
+  }
+
+  /** Answers what has been read, then ends. */
+  finish(): void {
+    this.#isFinal = true;
+    this.#endWhenAnswered();
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isFinal) return;
+    this.#decoder.write(chunk);
+    this.#decode();
+  }
+
+  #readEnd(): void {
+    this.#hasEnded = true;
+    this.#decode();
+  }
+
+  #drained(): void {
+    this.#isBlocked = false;
+    this.#decode();
+  }
+
+  /** Takes requests from the decoder as long as their replies have a place to go. */
+  #decode(): void {
+    let replies = "";
+    while (!this.#isFinal && !this.#isBlocked && this.#queue.length < QUEUE_MAX) {
+      const payload = this.#nextPayload();
+      if (payload === null) break;
+      const reply = this.#respond(payload);
+      if (reply === null) continue;
+      replies += reply;
+      if (replies.length >= GATHER_MAX) {
+        this.#send(replies);
+        replies = "";
+      }
+    }
+    if (replies !== "") this.#send(replies);
+    if (this.#hasEnded || this.#isFinal) this.#endWhenAnswered();
+    this.#pauseOrResume();
+  }
+
+  #nextPayload(): string | null {
+    try {
+      const payload = this.#decoder.next();
+      if (payload !== null || !this.#hasEnded) return payload;
+      this.#decoder.end();
+      this.#isFinal = true;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#isFinal = true;
+      this.#fault = encodeNetstring(replyToBadProtocol(error.message));
+    }
+    return null;
+  }
+
+  /** The reply, if it can be sent now; null when it has taken a place in the queue. */
+  #respond(payload: string): string | null {
+    const lookup = new Lookup();
+    const reply = this.#options.responder().respond(payload, lookup);
+    const isReady = typeof reply === "string";
+    if (isReady && this.#queue.length === 0) return reply;
+    const place: Place = { lookup, reply: isReady ? reply : null };
+    this.#queue.push(place);
+    if (!isReady) {
+      void reply.then((text) => {
+        place.reply = text;
+        this.#sendReady();
+      });
+    }
+    return null;
+  }
+
+  /** Sends the replies at the head of the queue, up to the first that is still missing. */
+  #sendReady(): void {
+    let replies = "";
+    let ready = 0;
+    for (const place of this.#queue) {
+      if (place.reply === null) break;
+      replies += place.reply;
+      ready++;
+    }
+    if (ready === 0) return;
+    this.#queue.splice(0, ready);
+    this.#send(replies);
+    this.#decode();
+  }
+
+  #send(replies: string): void {
+    if (!this.#socket.write(replies, "latin1")) this.#isBlocked = true;
+  }
+
+  /** Once the queue is empty: the last words, if the client broke the protocol, and our end of the connection. */
+  #endWhenAnswered(): void {
+    if (!this.#isFinal || this.#queue.length > 0 || this.#socket.writableEnded) return;
+    if (this.#fault === null) this.#socket.end();
+    else this.#socket.end(this.#fault, "latin1");
+    if (this.#hasEnded) return;
+    // What the client still sends is read and thrown away: closing on unread bytes would reset our last reply away.
+    this.#isBlocked = false;
+    const linger = setTimeout(() => this.#socket.destroy(), LINGER);
+    this.#socket.once("close", () => clearTimeout(linger));
+  }
+
+  #pauseOrResume(): void {
+    const wait = !this.#isFinal && (this.#isBlocked || this.#queue.length >= QUEUE_MAX);
+    if (wait !== this.#socket.isPaused()) {
+      if (wait) this.#socket.pause();
+      else this.#socket.resume();
+    }
+  }
+
+  #abandon(): void {
+    const gone = new StoreError("closed", "the client is gone");
+    for (const { lookup } of this.#queue) lookup.abort(gone);
+    this.#queue = [];
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Around every store, so that adapters can stay naive: a deadline for each look-up, one kind of error, answers that are
+ * what the contract says, a breaker, and a close that happens once. What the guard does not understand is an error.
+ */
+import { Breaker, type BreakerSettings } from "./breaker.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { Lookup } from "./lookup.ts";
+import {
+  type Log,
+  type MailboxFacts,
+  type MailboxId,
+  type MailboxStore,
+  type QuotaUsage,
+  StoreError,
+} from "./store.ts";
+
+export interface GuardOptions {
+  /** Milliseconds for a whole look-up; then it fails with "timeout". */
+  readonly timeout: number;
+  readonly breaker: BreakerSettings;
+  readonly log: Log;
+}
+
+const ABSENT: MailboxFacts = { exists: false };
+/** Milliseconds in which the same failure is told only once. */
+const REPEAT_AFTER = 10_000;
+
+export class GuardedStore {
+  readonly #store: MailboxStore;
+  readonly #options: GuardOptions;
+  readonly #deadlines: Deadlines;
+  readonly #breaker: Breaker;
+  readonly #pending = new Set<(reason: StoreError) => void>();
+  #closing: Promise<void> | null = null;
+  #idle: (() => void) | null = null;
+  #lastFailure = "";
+  #lastFailureAt = 0;
+  #unreported = 0;
+
+  constructor(store: MailboxStore, options: GuardOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#deadlines = new Deadlines(options.timeout);
+    this.#breaker = new Breaker(options.breaker);
+  }
+
+  get name(): string {
+    return this.#store.name;
+  }
+
+  /** Facts, at once where the store can. Throws or rejects with StoreError, and with nothing else. */
+  lookup(mailbox: MailboxId, lookup: Lookup): MailboxFacts | Promise<MailboxFacts> {
+    if (this.#closing !== null) throw closed(this.name);
+    const wanted = this.#withinCapabilities(mailbox);
+    if (wanted === null) return ABSENT;
+    if (!this.#breaker.admits()) {
+      throw new StoreError("unavailable", `${this.name}: not asked, it failed too often just now`);
+    }
+    try {
+      const answer = this.#store.lookup(wanted, lookup);
+      return isPromise(answer) ? this.#withDeadline(answer, lookup) : this.#accept(answer);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** Resolves when the backend answers, within the deadline of a look-up. */
+  async ping(lookup: Lookup): Promise<void> {
+    if (this.#closing !== null) throw closed(this.name);
+    await this.#race(this.#store.ping(lookup), lookup);
+  }
+
+  /** Lets the look-ups in flight finish, then closes. */
+  async retire(): Promise<void> {
+    if (this.#pending.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    await this.close();
+  }
+
+  /** Ends the look-ups in flight with "closed". Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const reject of this.#pending) reject(closed(this.name));
+    try {
+      await this.#store.close();
+    } catch (error) {
+      this.#options.log.warning(`${this.name}: closing failed: ${asStoreError(error, this.name).message}`);
+    }
+  }
+
+  /** The mailbox to ask for, by what the store says that it keeps; null: it keeps nothing of that kind. */
+  #withinCapabilities(mailbox: MailboxId): MailboxId | null {
+    if (mailbox.kind === "shared") return this.#store.capabilities.shared ? mailbox : null;
+    return mailbox.folders.length === 0 || this.#store.capabilities.folders ? mailbox : { ...mailbox, folders: [] };
+  }
+
+  async #withDeadline(answer: Promise<MailboxFacts>, lookup: Lookup): Promise<MailboxFacts> {
+    try {
+      return this.#accept(await this.#race(answer, lookup));
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** The answer, or a StoreError when the deadline passes or the store is closed first. */
+  #race<T>(answer: Promise<T>, lookup: Lookup): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const settle = () => {
+        this.#deadlines.remove(deadline);
+        this.#pending.delete(giveUp);
+        if (this.#pending.size === 0) this.#idle?.();
+      };
+      const giveUp = (reason: StoreError) => {
+        settle();
+        reject(reason);
+        lookup.abort(reason);
+      };
+      const deadline = this.#deadlines.add(() => {
+        giveUp(new StoreError("timeout", `${this.name}: no answer within ${this.#options.timeout} ms`));
+      });
+      this.#pending.add(giveUp);
+      answer.then(resolve, reject).finally(settle);
+    });
+  }
+
+  #accept(answer: MailboxFacts): MailboxFacts {
+    const fault = faultOf(answer);
+    if (fault !== null) throw new StoreError("invalid-data", `${this.name}: ${fault}`);
+    this.#breaker.succeeded();
+    if (this.#lastFailure !== "") this.#recovered();
+    return answer;
+  }
+
+  #fail(error: unknown): StoreError {
+    const failure = asStoreError(error, this.name);
+    if (failure.code === "unavailable" || failure.code === "timeout") this.#breaker.failed();
+    if (failure.code !== "closed") this.#report(failure);
+    return failure;
+  }
+
+  #report(failure: StoreError): void {
+    const now = performance.now();
+    if (failure.message === this.#lastFailure && now - this.#lastFailureAt < REPEAT_AFTER) {
+      this.#unreported++;
+      return;
+    }
+    const repeated = this.#unreported > 0 ? ` (the failure before, ${this.#unreported} times more)` : "";
+    const stack = failure.code === "internal" && failure.cause instanceof Error ? `: ${failure.cause.stack}` : "";
+    this.#options.log.error(`${failure.message} [${failure.code}]${repeated}${stack}`);
+    this.#lastFailure = failure.message;
+    this.#lastFailureAt = now;
+    this.#unreported = 0;
+  }
+
+  #recovered(): void {
+    this.#options.log.notice(`${this.name}: answers again`);
+    this.#lastFailure = "";
+    this.#unreported = 0;
+  }
+}
+
+function isPromise<T extends object>(answer: T | Promise<T>): answer is Promise<T> {
+  return typeof (answer as Promise<T> | null | undefined)?.then === "function";
+}
+
+function closed(name: string): StoreError {
+  return new StoreError("closed", `${name}: the store is closed`);
+}
+
+/** A StoreError that says who speaks. What is none is a mistake of the adapter. */
+function asStoreError(error: unknown, name: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new StoreError("internal", `${name}: ${message}`, { cause: error });
+}
+
+/** What is wrong with an answer by the contract; null: nothing. A third party's store may not be type-checked. */
+function faultOf(answer: MailboxFacts | undefined | null): string | null {
+  if (answer === undefined || answer === null) return "the look-up gave no answer";
+  if (answer.exists === false) return null;
+  if (answer.exists !== true) return "the answer does not say whether the mailbox exists";
+  if (answer.rights !== null && typeof answer.rights !== "string") return "the rights are no text";
+  if (!Array.isArray(answer.quotas)) return "the quotas are no list";
+  for (const quota of answer.quotas) {
+    if (!isQuota(quota)) return `the quota ${JSON.stringify(quota)} is none`;
+  }
+  return null;
+}
+
+function isQuota(quota: QuotaUsage | null | undefined): boolean {
+  if (quota === null || quota === undefined) return false;
+  const { resource, used, limit } = quota;
+  return (resource === "STORAGE" || resource === "MESSAGE") && isCount(used) && isCount(limit);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isFinite(value) && (value as number) >= 0;
+}
