@@ -11,13 +11,13 @@ export interface LogOptions {
   readonly stream: Writable;
   /** Written before each text line, such as "smmapd[4711]". */
   readonly ident: string;
-  /** Whether debug lines are written. */
-  readonly debug: boolean;
+  /** The least urgent level that is written. */
+  readonly lowest: LogLevel;
 }
 
-export function createLog({ format, stream, ident, debug }: LogOptions): Log {
+export function createLog({ format, stream, ident, lowest }: LogOptions): Log {
   const write = (level: LogLevel) => (message: string) => {
-    if (level === "debug" && !debug) return;
+    if (levels.indexOf(level) > levels.indexOf(lowest)) return;
     const line =
       format === "json"
         ? JSON.stringify({ time: new Date().toISOString(), level, message })

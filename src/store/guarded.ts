@@ -91,7 +91,9 @@ export class GuardedStore {
     try {
       await this.#store.close();
     } catch (error) {
-      this.#options.log.warning(`${this.name}: closing failed: ${asStoreError(error, this.name).message}`);
+      this.#options.log.warning(
+        `${this.name}: closing failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 

@@ -1,0 +1,132 @@
+/** `smmapd check`: the reply for each address, from the store itself or from a running daemon. */
+import { text } from "node:stream/consumers";
+import { createLog, printable } from "../log.ts";
+import { openService, type Service } from "../server/service.ts";
+import { DaemonClient } from "./daemon-client.ts";
+import { describe, type Inquiry, inquire } from "./inquiry.ts";
+import { exit, type Io } from "./io.ts";
+import { parseOptions, UsageError } from "./options.ts";
+import { Progress } from "./progress.ts";
+
+interface Answer {
+  readonly address: string;
+  /** A byte string. */
+  readonly reply: string;
+  /** Only where the store was asked, not a daemon. */
+  readonly inquiry: Inquiry | null;
+}
+
+interface Source {
+  ask(address: string): Promise<Answer>;
+  /** The steps behind an answer. */
+  explain(answer: Answer): readonly string[];
+  close(): Promise<void>;
+}
+
+/** Addresses asked at a time. */
+const BATCH = 64;
+
+const kinds = {
+  "-C": "value",
+  "-m": "value",
+  "-p": "flag",
+  "-v": "flag",
+  "--json": "flag",
+  "--socket": "value",
+} as const;
+
+/** @returns 0: all are OK; 1: some are refused for good; 75 (EX_TEMPFAIL): some temporarily */
+export async function check(args: readonly string[], io: Io): Promise<number> {
+  const { given, values, words } = parseOptions(args, kinds);
+  const where = values["--socket"];
+  const isVerbose = given.has("-v");
+  if (words.length === 0) throw new UsageError("check takes addresses, or - for a list on standard input");
+  if (where !== undefined && isVerbose) throw new UsageError("-v explains what the store says, not what a daemon does");
+  const addresses = words.includes("-") ? lines(await text(io.stdin)) : words;
+  const map = values["-m"] ?? "cyrus";
+  const source =
+    where !== undefined
+      ? askDaemon(new DaemonClient(where), map)
+      : askStore(await openStore(values["-C"] ?? "/etc/imapd.conf", given.has("-p"), io));
+  const progress = new Progress(io.stderr, addresses.length, words.includes("-"));
+  const print = given.has("--json") ? printJson : printText;
+  let status: number = exit.ok;
+  try {
+    for (let i = 0; i < addresses.length; i += BATCH) {
+      const batch = addresses.slice(i, i + BATCH);
+      const answers = await Promise.all(batch.map((address) => source.ask(address)));
+      progress.clear();
+      for (const answer of answers) {
+        status = Math.max(status, statusOf(answer.reply));
+        io.stdout.write(print(answer, isVerbose ? source.explain(answer) : []));
+      }
+      progress.show(Math.min(i + BATCH, addresses.length));
+    }
+  } finally {
+    progress.clear();
+    await source.close();
+  }
+  return status;
+}
+
+function openStore(configFile: string, skipPlus: boolean, io: Io): Promise<Service> {
+  const log = createLog({ format: "text", stream: io.stderr, ident: "smmapd", lowest: "warning" });
+  return openService({ configFile, skipPlus, env: io.env, log });
+}
+
+function askStore(service: Service): Source {
+  return {
+    ask: async (address) => {
+      const inquiry = await inquire(service, toBytes(address));
+      return { address, reply: inquiry.reply, inquiry };
+    },
+    explain: ({ inquiry }) => (inquiry === null ? [] : describe(service, inquiry)),
+    close: () => service.store.close(),
+  };
+}
+
+function askDaemon(client: DaemonClient, map: string): Source {
+  return {
+    ask: async (address) => ({ address, reply: await client.ask(`${map} ${toBytes(address)}`), inquiry: null }),
+    explain: () => [],
+    close: async () => client.close(),
+  };
+}
+
+function printText({ address, reply }: Answer, steps: readonly string[]): string {
+  const shown = printable(`${address}: ${fromBytes(reply)}`);
+  return [shown, ...steps.map((step) => `  ${printable(step)}`)].map((line) => `${line}\n`).join("");
+}
+
+function printJson({ address, reply, inquiry }: Answer, steps: readonly string[]): string {
+  const shown = { address, status: statusWord(reply), reply: fromBytes(reply) };
+  if (steps.length === 0 || inquiry === null) return `${JSON.stringify(shown)}\n`;
+  const { recipient, mailbox, facts, failure, outcome } = inquiry;
+  const why = failure === null ? null : { code: failure.code, message: failure.message };
+  return `${JSON.stringify({ ...shown, recipient, mailbox, facts, failure: why, outcome, steps })}\n`;
+}
+
+function statusOf(reply: string): number {
+  const word = statusWord(reply);
+  if (word === "OK") return exit.ok;
+  return word === "TEMP" || word === "TIMEOUT" ? exit.tempfail : 1;
+}
+
+function statusWord(reply: string): string {
+  return reply.split(" ", 1)[0] ?? "";
+}
+
+function lines(list: string): readonly string[] {
+  return list
+    .split("\n")
+    .map((line) => line.replace(/\r$/, ""))
+    .filter((line) => line !== "");
+}
+
+function toBytes(address: string): string {
+  return Buffer.from(address, "utf8").toString("latin1");
+}
+
+function fromBytes(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}

@@ -1,0 +1,46 @@
+/** From the words of the command line to a command. */
+import { ConfigError, StoreError } from "../store/store.ts";
+import { exit, type Io } from "./io.ts";
+import { UsageError } from "./options.ts";
+
+type Command = (args: readonly string[], io: Io) => Promise<number>;
+
+/** Loaded when called: the daemon needs no code of the tools. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  check: async () => (await import("./check.ts")).check,
+  conf: async () => (await import("./conf.ts")).conf,
+};
+
+const usage = `usage: smmapd [-C file] [-U uses] [-T timeout] [-D] [-p]
+       smmapd check [-C file] [-m map] [-p] [-v] [--json] [--socket path|host:port] address... | -
+       smmapd conf [-C file] [--strict]
+`;
+
+/** Runs what the command line asks for. @returns exit status of sysexits.h */
+export async function main(args: readonly string[], io: Io): Promise<number> {
+  const [first = ""] = args;
+  if (first === "--help" || first === "-h") {
+    io.stdout.write(usage);
+    return exit.ok;
+  }
+  const load = Object.hasOwn(commands, first) ? commands[first] : undefined;
+  try {
+    if (load !== undefined) return await (await load())(args.slice(1), io);
+    const { serve } = await import("./serve.ts");
+    return await serve(args, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.stderr.write(`smmapd: ${error.message}\n${usage}`);
+      return exit.usage;
+    }
+    if (error instanceof ConfigError) {
+      io.stderr.write(`smmapd: ${error.message}\n`);
+      return exit.config;
+    }
+    if (error instanceof StoreError) {
+      io.stderr.write(`smmapd: ${error.message}\n`);
+      return exit.tempfail;
+    }
+    throw error;
+  }
+}

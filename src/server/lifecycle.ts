@@ -1,0 +1,105 @@
+/** Life of the process: start, signals, reload, end. */
+import type { Io } from "../commands/io.ts";
+import { createLog } from "../log.ts";
+import type { Log } from "../store/store.ts";
+import { Server, type ServerSettings } from "./server.ts";
+import { openService, type Service } from "./service.ts";
+
+export interface LifeOptions {
+  /** Path of imapd.conf. */
+  readonly configFile: string;
+  /** Option -p. */
+  readonly skipPlus: boolean;
+}
+
+/**
+ * Serves until SIGTERM or SIGINT. SIGHUP rereads the configuration; a broken one is reported and the old one stays.
+ * @returns exit status
+ * @throws ConfigError before anything listens, if the configuration is wrong
+ */
+export async function live(options: LifeOptions, io: Io): Promise<number> {
+  const early = createLog({ format: "text", stream: io.stderr, ident: ident(), lowest: "info" });
+  const open = (log: Log) => openService({ ...options, env: io.env, log });
+  // Installed before anything slow, so that an early signal is not the end of an unprepared process.
+  const stopped = new Promise<void>((resolve) => {
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+  });
+  const reload = new Reload();
+  process.on("SIGHUP", reload.request);
+  try {
+    let service = await open(early);
+    const format = service.settings.logFormat === "json" ? "json" : "text";
+    const log = createLog({ format, stream: io.stderr, ident: ident(), lowest: "info" });
+    const server = new Server(serverSettings(service), log);
+    await server.listen(service.settings.listen, service.settings.socketMode);
+    log.notice(`store ${service.store.name}: ${service.settings.store.reason}`);
+    for (const address of server.addresses) log.notice(`listening on ${address}`);
+    reload.start(async () => {
+      service = await replace(service, () => open(log), server, log);
+    });
+    await stopped;
+    reload.stop();
+    log.notice("stopping");
+    await server.close();
+    await service.store.close();
+    return 0;
+  } finally {
+    process.off("SIGHUP", reload.request);
+  }
+}
+
+async function replace(old: Service, open: () => Promise<Service>, server: Server, log: Log): Promise<Service> {
+  try {
+    const service = await open();
+    server.settings = serverSettings(service);
+    const moved = JSON.stringify(service.settings.listen) !== JSON.stringify(old.settings.listen);
+    if (moved) log.warning("smmap_listen has changed: that takes a restart, the old sockets stay");
+    log.notice("configuration read again");
+    void old.store.retire();
+    return service;
+  } catch (error) {
+    log.error(`the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
+    return old;
+  }
+}
+
+function serverSettings({ settings, responder }: Service): ServerSettings {
+  const { requestMax, idleTimeout, connectionsMax } = settings;
+  return { responder, requestMax, idleTimeout, connectionsMax };
+}
+
+function ident(): string {
+  return `smmapd[${process.pid}]`;
+}
+
+/** Wishes for a reload, granted one after another; those that come meanwhile are one. */
+class Reload {
+  #run: (() => Promise<void>) | null = null;
+  #isWanted = false;
+  #isRunning = false;
+
+  readonly request = (): void => {
+    this.#isWanted = true;
+    void this.#work();
+  };
+
+  start(run: () => Promise<void>): void {
+    this.#run = run;
+    void this.#work();
+  }
+
+  stop(): void {
+    this.#run = null;
+  }
+
+  async #work(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    while (this.#run !== null && this.#isWanted) {
+      this.#isWanted = false;
+      await this.#run();
+    }
+    this.#isRunning = false;
+  }
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { Deadlines } from "../../../src/store/deadlines.ts";
+import { Lookup } from "../../../src/store/lookup.ts";
+
+describe("Lookup", () => {
+  it("aborts a signal that was read before", () => {
+    const lookup = new Lookup();
+    const { signal } = lookup;
+    expect(signal.aborted).toBe(false);
+    lookup.abort("late");
+    expect(signal.reason).toBe("late");
+    expect(lookup.signal).toBe(signal);
+  });
+
+  it("hands out an aborted signal after the abort, with the first reason", () => {
+    const lookup = new Lookup();
+    lookup.abort("first");
+    lookup.abort("second");
+    expect(lookup.signal.aborted).toBe(true);
+    expect(lookup.signal.reason).toBe("first");
+  });
+});
+
+describe("Deadlines", () => {
+  it("expire in the order in which they were set, the removed ones never", async () => {
+    const deadlines = new Deadlines(15);
+    const expired: string[] = [];
+    deadlines.add(() => expired.push("a"));
+    const removed = deadlines.add(() => expired.push("removed"));
+    await new Promise<void>((resolve) => {
+      deadlines.add(() => {
+        expired.push("b");
+        deadlines.add(resolve);
+      });
+      deadlines.remove(removed);
+    });
+    expect(expired).toEqual(["a", "b"]);
+  });
+});
