@@ -1,0 +1,109 @@
+/** The suite itself: each of its tests fails on a store that does wrong what the test is about. */
+import { expect, test } from "vitest";
+import { type MemoryStore, memoryVillage } from "../../fixtures/memory-store.ts";
+import { type BackendHooks, storeConformance } from "../../fixtures/store-conformance.ts";
+import type { LookupOptions, MailboxFacts, MailboxId, MailboxStore } from "../../src/store/store.ts";
+
+type Lookup = (store: MemoryStore, mailbox: MailboxId, options: LookupOptions) => MailboxFacts | Promise<MailboxFacts>;
+
+/** Names of the suite's tests that fail on a village whose look-ups go through `lookup`. */
+async function failures(lookup: Lookup, rest: Partial<MailboxStore> = {}): Promise<string[]> {
+  const tests: { name: string; body: () => Promise<void> }[] = [];
+  const opened: MemoryStore[] = [];
+  let fault: MemoryStore["fault"] = null;
+  const open = (lasting: MemoryStore["fault"] = null): MailboxStore => {
+    const store = memoryVillage({ promises: true });
+    store.fault = lasting ?? fault;
+    if (lasting === null) opened.push(store);
+    return {
+      name: "broken",
+      capabilities: store.capabilities,
+      lookup: (mailbox, options) => lookup(store, mailbox, options),
+      ping: (options) => store.ping(options),
+      close: () => store.close(),
+      ...rest,
+    };
+  };
+  const become = async (next: MemoryStore["fault"]) => {
+    fault = next;
+    for (const store of opened) store.fault = next;
+  };
+  const backend: BackendHooks = {
+    stop: () => become("down"),
+    hang: () => become("hang"),
+    start: () => become(null),
+    wrongPassword: () => open("denied"),
+    garbage: () => open("garbage"),
+  };
+  storeConformance(
+    { describe: (_name, body) => body(), it: (name, body) => tests.push({ name, body }) },
+    { name: "broken", open, backend, timeout: 100 },
+  );
+  const failed: string[] = [];
+  for (const { name, body } of tests) await body().catch(() => failed.push(name));
+  return failed;
+}
+
+const absent: MailboxFacts = { exists: false };
+const plain: MailboxFacts = { exists: true, rights: null, quotas: [] };
+
+test("a store that is right passes", async () => {
+  expect(await failures((store, mailbox, options) => store.lookup(mailbox, options))).toEqual([]);
+});
+
+test("a failure taken for an absence is noticed in every way to fail", async () => {
+  const failed = await failures(async (store, mailbox, options) => {
+    try {
+      return await store.lookup(mailbox, options);
+    } catch {
+      return absent;
+    }
+  });
+  expect(failed).toEqual([
+    "never says absent of a mailbox when a look-up is called off",
+    "rejects while the backend is down, and works again afterwards",
+    "rejects when the backend refuses the password",
+    "rejects when the backend answers nonsense",
+    "ends look-ups that wait for a backend when they are called off, and when it is closed",
+    "says nothing wrong while the backend goes and comes",
+  ]);
+});
+
+test("a store that finds whatever it is asked for", async () => {
+  expect(await failures(async () => plain)).toContain("says absent, and nothing else, of what is not there");
+});
+
+test("a store that mixes up answers", async () => {
+  let previous: Promise<MailboxFacts> = Promise.resolve(absent);
+  const failed = await failures((store, mailbox, options) => {
+    const answer = previous;
+    previous = Promise.resolve(store.lookup(mailbox, options));
+    previous.catch(() => {});
+    return answer;
+  });
+  expect(failed).toContain("answers 100 look-ups at once, each with its own facts");
+  expect(failed).toContain("tells the same each time");
+});
+
+test("a store that leaves out quotas, and one that invents rights", async () => {
+  const change = (edit: (facts: MailboxFacts) => MailboxFacts): Lookup => {
+    return async (store, mailbox, options) => edit(await store.lookup(mailbox, options));
+  };
+  const name = "knows every mailbox: existence, rights, usage and limits";
+  expect(await failures(change((facts) => (facts.exists ? { ...facts, quotas: [] } : facts)))).toContain(name);
+  expect(await failures(change((facts) => (facts.exists ? { ...facts, rights: "lrsp" } : facts)))).toContain(name);
+});
+
+test("a ping that always succeeds", async () => {
+  const failed = await failures((store, mailbox, options) => store.lookup(mailbox, options), { ping: async () => {} });
+  expect(failed).toContain("rejects while the backend is down, and works again afterwards");
+});
+
+test("a close that fails the second time", async () => {
+  let closed = 0;
+  const close = async () => {
+    if (closed++ > 0) throw new Error("closed already");
+  };
+  const failed = await failures((store, mailbox, options) => store.lookup(mailbox, options), { close });
+  expect(failed).toContain("can be closed twice, after use and before");
+});
