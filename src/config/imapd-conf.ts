@@ -1,0 +1,183 @@
+/**
+ * The text of imapd.conf: physical and logical lines, options, @include (Cyrus lib/libconfig.c, config_read_file).
+ * What the original accepts is accepted and what it refuses is refused, with its words; where it silently loses
+ * something, there is a warning. Which option a line sets is settled in config.ts.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { getSystemErrorMap } from "node:util";
+import { ConfigError } from "../store/store.ts";
+
+/** One line "name: value". */
+export interface OptionLine {
+  /** As written, service prefix included, in lower case. */
+  readonly name: string;
+  readonly value: string;
+  /** The file as it was named, and the number of the (last) physical line in it. */
+  readonly file: string;
+  readonly line: number;
+}
+
+/** A configuration file with what it includes. */
+export interface ImapdConf {
+  readonly file: string;
+  /** In the order of reading; names may repeat. */
+  readonly options: readonly OptionLine[];
+  /** What the grammar allows but nobody means. */
+  readonly warnings: readonly string[];
+  /** Those of the files that every user of the machine may read. */
+  readonly worldReadable: ReadonlySet<string>;
+}
+
+/** What is read from disk: a byte string, one character per octet, and whether "others" may read it too. */
+export interface SourceFile {
+  readonly bytes: string;
+  readonly isWorldReadable: boolean;
+}
+
+/**
+ * Reads a configuration file and its includes; relative paths start at the current directory.
+ * @param prefix CYRUS_PREFIX: tried first, put before each path as it is
+ * @throws ConfigError
+ */
+export function readImapdConf(file: string, prefix: string | undefined): ImapdConf {
+  return parseImapdConf(file, (path) => openSource(path, prefix));
+}
+
+/** As readImapdConf, with the files taken from `open`. */
+export function parseImapdConf(file: string, open: (path: string) => SourceFile): ImapdConf {
+  const options: OptionLine[] = [];
+  const warnings: string[] = [];
+  const worldReadable = new Set<string>();
+  const seen = new Set<string>();
+
+  function readFile(path: string): void {
+    const source = open(path);
+    if (seen.has(path)) throw new ConfigError(`configuration file ${path} included twice`);
+    seen.add(path);
+    if (source.isWorldReadable) worldReadable.add(path);
+    for (const logical of logicalLines(source.bytes)) {
+      warnings.push(...hazardsOf(logical).map((hazard) => `${path}:${logical.line}: ${hazard}`));
+      if (logical.isLost) continue;
+      const option = parseLine(logical, path);
+      if (option === null) continue;
+      if (option.name === "@include") {
+        readFile(option.value);
+      } else if (option.name.startsWith("@")) {
+        throw new ConfigError(`invalid directive on line ${option.line} of configuration file ${path}`);
+      } else {
+        options.push(option);
+      }
+    }
+  }
+
+  readFile(file);
+  return { file, options, warnings, worldReadable };
+}
+
+/** Physical lines joined at their backslashes. */
+interface LogicalLine {
+  readonly text: string;
+  /** Number of its last physical line: what the original names in messages. */
+  readonly line: number;
+  readonly isContinued: boolean;
+  /** Its last physical line, and the file, ends in a backslash and a newline: the original drops all of it. */
+  readonly isLost: boolean;
+}
+
+function* logicalLines(bytes: string): Generator<LogicalLine> {
+  let text = "";
+  let line = 0;
+  let isContinued = false;
+  for (let at = 0; at < bytes.length; ) {
+    const newline = bytes.indexOf("\n", at);
+    const end = newline < 0 ? bytes.length : newline;
+    const physical = bytes.slice(at, end);
+    at = end + 1;
+    line++;
+    // The original works with C strings: a NUL ends the line.
+    const nul = physical.indexOf("\0");
+    text += nul < 0 ? physical : physical.slice(0, nul);
+    if (nul < 0 && newline >= 0 && text.endsWith("\\")) {
+      text = text.slice(0, -1);
+      isContinued = true;
+    } else {
+      yield { text, line, isContinued, isLost: false };
+      text = "";
+      isContinued = false;
+    }
+  }
+  if (isContinued) yield { text, line, isContinued, isLost: true };
+}
+
+const blank = "[ \\t\\n\\v\\f\\r]";
+const emptyOrComment = new RegExp(`^${blank}*(?:#|$)`);
+const comment = new RegExp(`^${blank}*#`);
+const option = new RegExp(`^${blank}*(@?[A-Za-z0-9_-]*):${blank}*(.*?)${blank}*$`, "s");
+const inlineComment = new RegExp(`${blank}#`);
+
+/** null: an empty line or a comment. */
+function parseLine({ text, line }: LogicalLine, file: string): OptionLine | null {
+  if (emptyOrComment.test(text)) return null;
+  const match = option.exec(text);
+  const [, name = "", bytes = ""] = match ?? [];
+  if (name === "") {
+    const hint = text.startsWith("\xef\xbb\xbf")
+      ? "the file begins with a byte order mark, which has to go"
+      : "a line is NAME: VALUE, with letters, digits, - and _ in the name and no blank before the colon";
+    throw new ConfigError(`invalid option name on line ${line} of configuration file ${file} (${hint})`);
+  }
+  if (bytes === "") {
+    const hint = "remove the line to leave the option unset";
+    throw new ConfigError(`empty option value on line ${line} of configuration file ${file} (${hint})`);
+  }
+  return { name: name.toLowerCase(), value: decode(bytes), file, line };
+}
+
+/** Traps of the syntax: things are lost or kept that a reader of the file would not expect. */
+function hazardsOf({ text, isContinued, isLost }: LogicalLine): string[] {
+  const isComment = comment.test(text);
+  if (isLost) return isComment ? [] : ["the file ends in a backslash, so its last option is lost"];
+  if (isComment) {
+    return isContinued ? ["a comment that ends in a backslash swallows the next line"] : [];
+  }
+  const hazards = [];
+  if (text.endsWith("\\\r")) hazards.push("a backslash before CR LF does not continue the line");
+  if (inlineComment.test(text)) hazards.push('"#" within a line begins no comment, it belongs to the value');
+  return hazards;
+}
+
+/** UTF-8 where it is well-formed, else one character per octet: nothing is lost. */
+function decode(bytes: string): string {
+  if (!/[\x80-\xff]/.test(bytes)) return bytes;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(bytes, "latin1"));
+  } catch {
+    return bytes;
+  }
+}
+
+function openSource(path: string, prefix: string | undefined): SourceFile {
+  if (prefix !== undefined) {
+    try {
+      return readSource(prefix + path);
+    } catch {
+      // By CYRUS_PREFIX' rule the path itself comes next.
+    }
+  }
+  try {
+    return readSource(path);
+  } catch (cause) {
+    throw new ConfigError(`can't open configuration file ${path}: ${reason(cause)}`, { cause });
+  }
+}
+
+function readSource(path: string): SourceFile {
+  return { bytes: readFileSync(path, "latin1"), isWorldReadable: (statSync(path).mode & 0o004) !== 0 };
+}
+
+/** As strerror(3) would say it. */
+function reason(error: unknown): string {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  const text = errno === undefined ? message : (getSystemErrorMap().get(errno)?.[1] ?? message);
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

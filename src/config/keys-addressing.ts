@@ -1,0 +1,54 @@
+import type { KeyDefinition } from "../store/store.ts";
+
+/** What a recipient's address means, and what becomes of it. */
+export const addressingKeys: readonly KeyDefinition[] = [
+  {
+    name: "configdirectory",
+    type: "path",
+    default: null,
+    text: "Required. An absolute path. {configdirectory} at the beginning of another value stands for it.",
+  },
+  {
+    name: "virtdomains",
+    type: "choice",
+    default: "off",
+    values: ["off", "userid", "on"],
+    text: "Whether the domain of a recipient is part of the user id. off: it is ignored. userid and on: it counts, unless it is the defaultdomain.",
+  },
+  {
+    name: "defaultdomain",
+    type: "string",
+    default: "internal",
+    text: "The domain whose users are known by their bare name.",
+  },
+  {
+    name: "unixhierarchysep",
+    type: "switch",
+    default: "yes",
+    text: "The levels of a folder after the plus are separated by a slash; with no, by a dot.",
+  },
+  {
+    name: "lmtp_downcase_rcpt",
+    type: "switch",
+    default: "yes",
+    text: "Local part and domain are folded to lower case. What follows the plus never is.",
+  },
+  {
+    name: "postuser",
+    type: "string",
+    default: "",
+    text: "User id that stands for the shared folders: with `bb`, mail to bb+news.local is for the shared folder news.local. By default it is empty, and the address is +news.local.",
+  },
+  {
+    name: "smmap_skip_plus",
+    type: "switch",
+    default: "no",
+    text: "What follows the plus counts for nothing: the INBOX is asked for in place of the folder. For sites whose folders come into being at delivery.",
+  },
+  {
+    name: "lmtp_over_quota_perm_failure",
+    type: "switch",
+    default: "no",
+    text: "Over quota is a permanent failure (PERM) in place of a temporary one (TEMP).",
+  },
+];

@@ -1,0 +1,118 @@
+import type { KeyDefinition } from "../store/store.ts";
+
+/** The imap store. */
+export const imapKeys: readonly KeyDefinition[] = [
+  {
+    name: "smmap_imap_server",
+    type: "string",
+    default: "localhost:143",
+    text: "The servers, separated by white space: host[:port], with /tls, /starttls or /plain at the end. They hold the same mailboxes; the first is preferred.",
+  },
+  {
+    name: "smmap_imap_authname",
+    type: "string",
+    default: null,
+    text: "The account to log in with, one of the server's admins. Unset: proxy_authname.",
+  },
+  {
+    name: "smmap_imap_password",
+    type: "string",
+    default: null,
+    secret: true,
+    text: "Its password. Unset: HOST_password, HOST being the server's name up to the first dot; then proxy_password.",
+  },
+  {
+    name: "smmap_imap_userid",
+    type: "string",
+    default: null,
+    text: "The user to act as (SASL authorization identity). Unset: the account itself.",
+  },
+  {
+    name: "smmap_imap_post_identity",
+    type: "choice",
+    default: "anyone",
+    values: ["anyone", "login"],
+    text: "Whose rights count for posting to a shared folder: those of anyone and anonymous, by GETACL, as in Cyrus' own smmapd; or those of the account, by MYRIGHTS.",
+  },
+  {
+    name: "smmap_imap_exact_quota",
+    type: "switch",
+    default: "no",
+    text: "A storage usage that IMAP reports as just the limit may be up to 1023 octets over it. no: it is within. yes: it is asked for in another way.",
+  },
+  {
+    name: "proxy_authname",
+    type: "string",
+    default: "proxy",
+    text: "The account to log in with, where smmap_imap_authname is unset.",
+  },
+  {
+    name: "proxy_password",
+    type: "string",
+    default: null,
+    secret: true,
+    text: "The password, where neither smmap_imap_password nor HOST_password is set.",
+  },
+  { name: "proxy_realm", type: "string", default: null, text: "SASL realm." },
+  {
+    name: "force_sasl_client_mech",
+    type: "string",
+    default: null,
+    text: "SASL mechanism to use. HOST_mechs overrides it.",
+  },
+  {
+    name: "client_timeout",
+    type: "duration",
+    default: "10s",
+    text: "How long connecting may take. smmap_query_timeout bounds the whole look-up.",
+  },
+  {
+    name: "tls_server_ca_file",
+    type: "path",
+    default: null,
+    text: "File of CA certificates (PEM) to verify servers with.",
+  },
+  { name: "tls_server_ca_dir", type: "path", default: null, text: "Directory of such certificates." },
+  {
+    name: "tls_client_cert",
+    type: "string",
+    default: null,
+    text: "File of our certificate (PEM), or `disabled`. HOST_client_cert overrides it.",
+  },
+  {
+    name: "tls_client_key",
+    type: "string",
+    default: null,
+    text: "File of its private key (PEM), or `disabled`. HOST_client_key overrides it.",
+  },
+  { name: "tls_ciphers", type: "string", default: "DEFAULT", text: "TLS ciphers, in the notation of OpenSSL." },
+  {
+    name: "tls_versions",
+    type: "string",
+    default: "tls1_0 tls1_1 tls1_2 tls1_3",
+    text: "TLS versions, separated by white space.",
+  },
+  { name: "tcp_keepalive", type: "switch", default: "no", text: "Probe idle TCP connections." },
+  {
+    name: "tcp_keepalive_cnt",
+    type: "integer",
+    default: "0",
+    text: "Lost probes that end a connection; 0: the system's.",
+  },
+  {
+    name: "tcp_keepalive_idle",
+    type: "duration",
+    default: "0",
+    text: "Idle time before the first probe; 0: the system's.",
+  },
+  { name: "tcp_keepalive_intvl", type: "duration", default: "0", text: "Time between probes; 0: the system's." },
+  {
+    name: "altnamespace",
+    type: "switch",
+    default: "yes",
+    text: "How the server shows mailboxes to an account that is no admin.",
+  },
+  { name: "userprefix", type: "string", default: "Other Users", text: "Root of other users' mailboxes, likewise." },
+  { name: "sharedprefix", type: "string", default: "Shared Folders", text: "Root of the shared folders, likewise." },
+  { name: "username_tolower", type: "switch", default: "yes", text: "The server folds login names to lower case." },
+];

@@ -1,0 +1,36 @@
+import type { KeyDefinition } from "../store/store.ts";
+
+/** The sqlite store. */
+export const sqlKeys: readonly KeyDefinition[] = [
+  {
+    name: "sql_engine",
+    type: "choice",
+    default: null,
+    values: ["mysql", "pgsql", "sqlite"],
+    text: "The database engine of Cyrus' own `sql` databases and of our sqlite store, which takes only sqlite.",
+  },
+  {
+    name: "sql_database",
+    type: "path",
+    default: null,
+    text: "The database file; a relative path lies below configdirectory. Where the file is shared with Cyrus and its `sql` databases, write smmap_sql_database.",
+  },
+  {
+    name: "smmap_sql_query",
+    type: "string",
+    default: null,
+    text: "One SELECT that finds the mailbox of a user; the page of the sqlite store names its parameters and columns. Unset, the store's own schema is asked.",
+  },
+  {
+    name: "smmap_sql_shared_query",
+    type: "string",
+    default: null,
+    text: "One SELECT that finds a shared folder and the rights to it. Unset, the store's own schema is asked, or with smmap_sql_query there are no shared folders.",
+  },
+  {
+    name: "smmap_sql_busy_timeout",
+    type: "integer",
+    default: "50",
+    text: "Milliseconds to wait for a locked database. The whole program waits.",
+  },
+];

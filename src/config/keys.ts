@@ -1,0 +1,9 @@
+/** The options of imapd.conf that we read; docs/imapd.conf.5.md says the same, and a test holds the two together. */
+import type { KeyDefinition } from "../store/store.ts";
+import { addressingKeys } from "./keys-addressing.ts";
+import { daemonKeys } from "./keys-daemon.ts";
+import { imapKeys } from "./keys-imap.ts";
+import { ldapKeys } from "./keys-ldap.ts";
+import { sqlKeys } from "./keys-sql.ts";
+
+export const keys: readonly KeyDefinition[] = [...addressingKeys, ...daemonKeys, ...sqlKeys, ...ldapKeys, ...imapKeys];

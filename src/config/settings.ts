@@ -1,0 +1,110 @@
+/** What the daemon itself takes from imapd.conf, checked and in its own units. */
+import { isIPv6 } from "node:net";
+import type { RecipientRules } from "../engine/recipient.ts";
+import type { ReplyPolicy } from "../engine/verdict.ts";
+import type { Config } from "./config.ts";
+import { chooseStore, type StoreChoice } from "./store-choice.ts";
+
+/** A UNIX socket or a TCP address. */
+export type ListenAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+
+export interface Settings {
+  readonly rules: RecipientRules;
+  readonly policy: ReplyPolicy;
+  /** Milliseconds. */
+  readonly queryTimeout: number;
+  /** Milliseconds. */
+  readonly idleTimeout: number;
+  /** Octets. */
+  readonly requestMax: number;
+  readonly connectionsMax: number;
+  /** Never empty. */
+  readonly listen: readonly ListenAddress[];
+  /** Permission bits of UNIX sockets. */
+  readonly socketMode: number;
+  /** null: nothing is said, so it depends on how the program runs. */
+  readonly logFormat: "syslog" | "text" | "json" | null;
+  readonly breakerFailures: number;
+  /** Milliseconds. */
+  readonly breakerReset: number;
+  readonly store: StoreChoice;
+}
+
+/** @throws ConfigError */
+export function readSettings(config: Config): Settings {
+  const separator = config.switch("unixhierarchysep") ? "/" : ".";
+  return {
+    rules: {
+      virtualDomains: config.choice("virtdomains") !== "off",
+      defaultDomain: config.string("defaultdomain") ?? "",
+      separator,
+      downcase: config.switch("lmtp_downcase_rcpt"),
+      postuser: config.string("postuser") ?? "",
+      skipPlus: config.switch("smmap_skip_plus"),
+    },
+    policy: { overQuotaIsPermanent: config.switch("lmtp_over_quota_perm_failure") },
+    queryTimeout: milliseconds(config, "smmap_query_timeout"),
+    idleTimeout: milliseconds(config, "smmap_idle_timeout"),
+    requestMax: positive(config, "smmap_request_max", config.bytes("smmap_request_max")),
+    connectionsMax: positive(config, "smmap_connections_max", config.integer("smmap_connections_max")),
+    listen: readListen(config),
+    socketMode: readSocketMode(config),
+    logFormat: config.isSet("smmap_log_format")
+      ? (config.choice("smmap_log_format") as "syslog" | "text" | "json")
+      : null,
+    breakerFailures: positive(config, "smmap_breaker_failures", config.integer("smmap_breaker_failures")),
+    breakerReset: milliseconds(config, "smmap_breaker_reset"),
+    store: chooseStore(config),
+  };
+}
+
+function positive(config: Config, key: string, value: number): number {
+  if (value <= 0) throw config.error(key, "must be greater than 0");
+  return value;
+}
+
+/** A timer of Node.js holds 2^31 - 1 milliseconds; beyond that it fires at once. */
+const TIMER_MAX = 2 ** 31 - 1;
+
+function milliseconds(config: Config, key: string): number {
+  const value = positive(config, key, config.duration(key)) * 1000;
+  if (value > TIMER_MAX) throw config.error(key, "must be less than 25 days");
+  return value;
+}
+
+function readSocketMode(config: Config): number {
+  const text = config.string("smmap_socket_mode") ?? "";
+  if (!/^0*[0-7]{1,3}$/.test(text)) throw config.error("smmap_socket_mode", "must be octal and at most 0777");
+  return Number.parseInt(text, 8);
+}
+
+function readListen(config: Config): readonly ListenAddress[] {
+  const words = (config.string("smmap_listen") ?? "").split(/\s+/).filter((word) => word !== "");
+  const repeated = words.find((word, i) => words.indexOf(word) !== i);
+  if (repeated !== undefined) throw config.error("smmap_listen", `${repeated} is there twice`);
+  return words.map((word) => {
+    const address = parseListenAddress(word);
+    if (typeof address === "string") throw config.error("smmap_listen", `${word}: ${address}`);
+    return address;
+  });
+}
+
+/** Longest name of a UNIX socket in octets (sockaddr_un of Linux, without its NUL). */
+const SOCKET_PATH_MAX = 107;
+
+/** "/path", "port", "host:port" or "[v6]:port", as in cyrus.conf; else what is wrong with it. */
+export function parseListenAddress(word: string): ListenAddress | string {
+  if (word.startsWith("/")) {
+    const isTooLong = Buffer.byteLength(word) > SOCKET_PATH_MAX;
+    return isTooLong ? `a socket's path may have ${SOCKET_PATH_MAX} octets` : { path: word };
+  }
+  const match = /^(?:(?:\[([^\]]*)\]|([^:[\]]*)):)?([^:[\]]*)$/.exec(word);
+  if (match === null) return "is neither /path nor port, host:port or [IPv6 address]:port";
+  const [, v6, name, digits = ""] = match;
+  if (!/^[0-9]+$/.test(digits)) return `${digits === "" ? "the port is missing" : `${digits} is no port number`}`;
+  if (Number(digits) > 65535) return "a port is at most 65535";
+  if (v6 !== undefined && !isIPv6(v6)) return `${v6} is no IPv6 address`;
+  if (name !== undefined && !/^[A-Za-z0-9._-]+$/.test(name)) return "the host is missing or malformed";
+  // A port alone is for this machine only, where cyrus.conf would open it to the world.
+  return { host: v6 ?? name ?? "127.0.0.1", port: Number(digits) };
+}
