@@ -20,7 +20,7 @@ export function createLog({ format, stream, ident, lowest }: LogOptions): Log {
     if (levels.indexOf(level) > levels.indexOf(lowest)) return;
     const line =
       format === "json"
-        ? JSON.stringify({ time: new Date().toISOString(), level, message })
+        ? escapeJson(JSON.stringify({ time: new Date().toISOString(), level, message }))
         : `${ident}: ${level}: ${printable(message)}`;
     stream.write(`${line}\n`);
   };
@@ -32,4 +32,9 @@ export function printable(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
     return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
+}
+
+/** JSON may hold them as they are, a terminal may act on them. */
+function escapeJson(json: string): string {
+  return json.replace(/[\x7f-\x9f\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
