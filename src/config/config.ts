@@ -1,12 +1,12 @@
-/** imapd.conf as typed values, and what there is to say about it. The words of errors are those of Cyrus' libconfig. */
+/** imapd.conf as typed values, and what there is to say about it. */
 import { resolve } from "node:path";
 import { ConfigError, type ConfigReader, type KeyDefinition, type KeyType } from "../store/store.ts";
 import { cyrusOptions } from "./cyrus-options.ts";
-import { type ImapdConf, type OptionLine, readImapdConf } from "./imapd-conf.ts";
+import { type ImapdConf, readImapdConf } from "./imapd-conf.ts";
 import { keys as ownKeys } from "./keys.ts";
 import { type Setting, type SettledOptions, settleOptions } from "./options.ts";
 import { nearestName } from "./typos.ts";
-import { parseBytes, parseChoice, parseDuration, parseInteger, parseSwitch } from "./values.ts";
+import * as values from "./values.ts";
 
 /** Where Cyrus keeps its configuration. */
 export const defaultConfigFile = "/etc/imapd.conf";
@@ -16,7 +16,7 @@ export interface ConfigSource {
   readonly file: string;
   /** The environment: CYRUS_PREFIX, and CYRUS_SERVICE for the name of the service ("smmap" without it). */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Options of an adapter that are known beforehand. */
+  /** Options of an adapter, where they are known beforehand. */
   readonly keys?: readonly KeyDefinition[];
 }
 
@@ -33,22 +33,29 @@ export interface EffectiveOption {
   readonly isSet: boolean;
   /** "default", or where it is set: "/etc/imapd.conf:12", perhaps with "(service override)" or "(as ldap_servers)". */
   readonly origin: string;
+  /** Why its type refuses the value; null: it does not. */
+  readonly problem: string | null;
 }
 
+const masked = "********";
+const configDirectoryToken = /^\{configdirectory\}/i;
+
 export class Config implements ConfigReader {
-  /** The service's name in lower case; an option written with it and "_" in front is for us alone. */
+  /** In lower case. An option written with this name and "_" in front is for us alone. */
   readonly service: string;
   readonly #conf: ImapdConf;
-  readonly #definitions = new Map<string, KeyDefinition>();
+  readonly #definitions: Map<string, KeyDefinition>;
   #settled: SettledOptions;
   /** Names without a definition that were asked for all the same, such as imap1_password. */
   readonly #asked = new Set<string>();
-  readonly #warned = new Set<string>();
+  readonly #warnings = new Set<string>();
 
+  /** @param keys options beyond those of the manual page */
   constructor(conf: ImapdConf, service: string, keys: readonly KeyDefinition[] = []) {
     this.#conf = conf;
     this.service = service.toLowerCase();
-    this.#settled = this.register([...ownKeys, ...keys]);
+    this.#definitions = new Map([...keys, ...ownKeys].map((key) => [key.name, key]));
+    this.#settled = this.#settle();
     const directory = this.#find("configdirectory");
     if (directory === undefined) {
       throw new ConfigError(`configdirectory option not specified in configuration file ${conf.file}`);
@@ -57,16 +64,10 @@ export class Config implements ConfigReader {
     if (directory.value === "/") throw this.error("configdirectory", "must not be '/'");
   }
 
-  /** The file that was named; it may include others. */
-  get file(): string {
-    return this.#conf.file;
-  }
-
-  /** Makes options known; a name that is known already stays as it is. */
-  register(keys: readonly KeyDefinition[]): SettledOptions {
+  /** Makes further options known; one of the manual page stays as it is. */
+  register(keys: readonly KeyDefinition[]): void {
     for (const key of keys) if (!this.#definitions.has(key.name)) this.#definitions.set(key.name, key);
-    this.#settled = settleOptions(this.#conf.options, this.service, (name) => this.#isKnown(name));
-    return this.#settled;
+    this.#settled = this.#settle();
   }
 
   string(key: string): string | null {
@@ -78,31 +79,29 @@ export class Config implements ConfigReader {
   path(key: string): string | null {
     const text = this.#text(key, "path");
     if (text === null) return null;
-    const path = this.#expand(text);
     // Cyrus leaves a relative path to the current directory; sql_database and what is ours know better.
     const isCyrus = cyrusOptions.has(key) && key !== "sql_database";
-    return isCyrus ? path : resolve(this.#configDirectory(), path);
+    return isCyrus ? this.#expand(text) : resolve(this.#configDirectory(), this.#expand(text));
   }
 
   integer(key: string): number {
-    return this.#value(key, "integer", parseInteger);
+    return this.#value(key, "integer", values.integer);
   }
 
   switch(key: string): boolean {
-    return this.#value(key, "switch", parseSwitch);
+    return this.#value(key, "switch", values.switchType);
   }
 
   choice(key: string): string {
-    const words = this.#definitions.get(key)?.values ?? [];
-    return this.#value(key, "choice", (text) => parseChoice(text, words));
+    return this.#value(key, "choice", values.choice);
   }
 
   duration(key: string): number {
-    return this.#value(key, "duration", parseDuration);
+    return this.#value(key, "duration", values.duration);
   }
 
   bytes(key: string): number {
-    return this.#value(key, "bytes", parseBytes);
+    return this.#value(key, "bytes", values.bytes);
   }
 
   isSet(key: string): boolean {
@@ -119,31 +118,32 @@ export class Config implements ConfigReader {
   }
 
   warn(key: string, problem: string): void {
-    this.#warned.add(this.#describe(key, problem));
+    this.#warnings.add(this.#describe(key, problem));
   }
 
-  /** What a person should know about the file, each with file and line. Complete once everything has been read. */
+  /** What a person should know about the file, with file and line. Complete once everything has been read. */
   warnings(): readonly string[] {
-    return [
-      ...this.#conf.warnings,
-      ...this.#settled.warnings,
-      ...this.#unknownNames(),
-      ...this.#openSecrets(),
-      ...this.#warned,
-    ];
+    const { warnings: traps } = this.#conf;
+    return [...traps, ...this.#settled.warnings, ...this.#unknownNames(), ...this.#openSecrets(), ...this.#warnings];
   }
 
-  /**
-   * Every option that we read.
-   * @throws ConfigError at the first value that its type refuses
-   */
+  /** Every option that we read, in the order of the manual page. Reads them all. */
   effective(): readonly EffectiveOption[] {
     const asked = [...this.#asked].filter((name) => this.isSet(name)).sort();
     return [...this.#definitions.keys(), ...asked].map((name) => {
-      const value = this.#shown(name);
       const setting = this.#find(name);
-      return { name, value, isSet: setting !== undefined, origin: setting === undefined ? "default" : origin(setting) };
+      return {
+        name,
+        value: this.#shown(name),
+        isSet: setting !== undefined,
+        origin: setting === undefined ? "default" : origin(setting),
+        problem: this.#problem(name),
+      };
     });
+  }
+
+  #settle(): SettledOptions {
+    return settleOptions(this.#conf.options, this.service, (name) => this.#isKnown(name));
   }
 
   #isKnown(name: string): boolean {
@@ -154,9 +154,9 @@ export class Config implements ConfigReader {
     return this.#definitions.get(name)?.secret ?? /passw(?:or)?d$/.test(name);
   }
 
+  /** A known option's prefix is off already; any other name is looked up with it first, as Cyrus does. */
   #find(name: string): Setting | undefined {
     const { settings } = this.#settled;
-    // A known option has its prefix taken off already, any other name is looked up with it first.
     return (this.#isKnown(name) ? undefined : settings.get(`${this.service}_${name}`)) ?? settings.get(name);
   }
 
@@ -171,19 +171,28 @@ export class Config implements ConfigReader {
     return this.#find(key)?.value ?? definition.default;
   }
 
-  #value<T>(key: string, type: Exclude<KeyType, "string" | "path">, parse: (text: string) => T | null): T {
-    const text = this.#text(key, type);
-    if (text === null) throw this.error(key, "is needed and has no default");
-    const value = parse(text);
+  #value<T>(key: string, name: KeyType, type: values.ValueType<T>): T {
+    const words = this.#definitions.get(key)?.values ?? [];
+    const text = this.#text(key, name);
+    const value = text === null ? null : type.parse(text, words);
     if (value !== null) return value;
     const setting = this.#find(key);
-    if (setting === undefined) throw new Error(`the default of ${key} is not of type ${type}`);
-    const shown = this.#isSecret(key) ? masked : setting.value;
-    const words = this.#definitions.get(key)?.values?.join(", ");
-    throw new ConfigError(
-      `${complaints[type](shown, key)} in line ${setting.line} of configuration file ${setting.file} ` +
-        `(${words === undefined ? hints[type] : `one of ${words}`})`,
-    );
+    if (setting === undefined) throw this.error(key, "is needed here");
+    const complaint = type.complaint(key, this.#isSecret(key) ? masked : setting.value);
+    const place = `in line ${setting.line} of configuration file ${setting.file}`;
+    throw new ConfigError(`${complaint} ${place} (${type.hint(words)})`);
+  }
+
+  #problem(name: string): string | null {
+    const type = this.#definitions.get(name)?.type;
+    if (type === undefined || !this.isSet(name)) return null;
+    try {
+      this[type](name);
+      return null;
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message;
+      throw error;
+    }
   }
 
   #configDirectory(): string {
@@ -191,12 +200,12 @@ export class Config implements ConfigReader {
   }
 
   #expand(text: string): string {
-    return configDirectoryToken.test(text) ? text.replace(configDirectoryToken, () => this.#configDirectory()) : text;
+    return text.replace(configDirectoryToken, () => this.#configDirectory());
   }
 
   #describe(key: string, problem: string): string {
     const setting = this.#find(key);
-    if (setting === undefined) return `${this.file}: ${key}: ${problem} (not set in the file)`;
+    if (setting === undefined) return `${this.#conf.file}: ${key}: ${problem} (the file does not set it)`;
     const value = this.#isSecret(key) ? masked : `'${setting.value}'`;
     return `${setting.file}:${setting.line}: ${setting.name}: ${problem} (value ${value})`;
   }
@@ -204,62 +213,37 @@ export class Config implements ConfigReader {
   #shown(name: string): string | null {
     const definition = this.#definitions.get(name);
     const text = this.#find(name)?.value ?? definition?.default ?? null;
-    if (text === null || this.#isSecret(name)) return text === null ? null : masked;
-    if (definition === undefined) return text;
-    const { type } = definition;
-    if (type === "string" || type === "path") return this[type](name);
-    this[type](name);
-    return text;
+    if (text === null) return null;
+    if (this.#isSecret(name)) return masked;
+    const type = definition?.type;
+    return type === "string" || type === "path" ? this[type](name) : text;
   }
 
-  /** A name with our prefix that is neither an option of ours nor an option of Cyrus for this service. */
+  /** Names with our prefix that are neither ours nor an option of Cyrus for this service: mistyped, most likely. */
   #unknownNames(): string[] {
-    const prefixes = new Set(["smmap_", `${this.service}_`]);
+    const options = [...this.#definitions.keys(), ...cyrusOptions];
     return this.#conf.options.flatMap(({ name, file, line }) => {
-      const prefix = [...prefixes].find((candidate) => name.startsWith(candidate));
+      const prefix = [`${this.service}_`, "smmap_"].find((start) => name.startsWith(start));
       if (prefix === undefined || this.#isKnown(name)) return [];
       const rest = name.slice(prefix.length);
       if (this.#isKnown(rest) || this.#asked.has(rest) || this.#asked.has(name)) return [];
-      const known = [
-        ...this.#definitions.keys(),
-        ...[...this.#definitions.keys(), ...cyrusOptions].map((key) => prefix + key),
-      ];
-      const nearest = nearestName(name, known);
-      const question = nearest === null ? "" : `; did you mean ${nearest}?`;
-      return [`${file}:${line}: unknown option ${name}${question}`];
+      const nearest = nearestName(name, [...this.#definitions.keys(), ...options.map((option) => prefix + option)]);
+      return [`${file}:${line}: unknown option ${name}${nearest === null ? "" : `; did you mean ${nearest}?`}`];
     });
   }
 
+  /** One warning for each file that everybody may read though it holds a secret. */
   #openSecrets(): string[] {
-    const names = new Map<string, OptionLine>();
+    const open = new Map<string, Setting>();
     for (const [name, setting] of this.#settled.settings) {
-      const isExposed = this.#isSecret(name) && this.#conf.worldReadable.has(setting.file);
-      if (isExposed && !names.has(setting.file)) names.set(setting.file, setting);
+      const isOpen = this.#isSecret(name) && this.#conf.worldReadable.has(setting.file);
+      if (isOpen && !open.has(setting.file)) open.set(setting.file, setting);
     }
-    return [...names.values()].map(
+    return [...open.values()].map(
       ({ file, line, name }) => `${file}:${line}: every user of this machine can read ${name}; chmod o-r ${file}`,
     );
   }
 }
-
-const masked = "********";
-const configDirectoryToken = /^\{configdirectory\}/i;
-
-const complaints = {
-  integer: (_value: string, key: string) => `non-integer value for ${key}`,
-  switch: (_value: string, key: string) => `non-switch value for ${key}`,
-  choice: (value: string, key: string) => `invalid value '${value}' for ${key}`,
-  duration: (value: string, key: string) => `unparsable duration '${value}' for ${key}`,
-  bytes: (value: string, key: string) => `unparsable byte size '${value}' for ${key}`,
-};
-
-const hints = {
-  integer: "a whole number",
-  switch: "yes or no, in lower case",
-  choice: "one of the words of the manual page",
-  duration: "such as 90s or 1h30m, in d, h, m and s",
-  bytes: "such as 10000 or 16KiB",
-};
 
 function origin({ file, line, form, name }: Setting): string {
   const how = { generic: "", service: " (service override)", deprecated: ` (as ${name})` };

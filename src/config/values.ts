@@ -1,63 +1,84 @@
-/** Values of imapd.conf by type, as Cyrus lib/libconfig.c reads them. Each function gives null for what it refuses. */
+/** The types of imapd.conf's values, read as Cyrus lib/libconfig.c reads them. */
+
+export interface ValueType<T> {
+  /** null: refused. `words` are those of a choice. */
+  parse(text: string, words: readonly string[]): T | null;
+  /** What is wrong with a refused value, in Cyrus' words. */
+  complaint(key: string, text: string): string;
+  /** What would be right. */
+  hint(words: readonly string[]): string;
+}
+
+/** Overflow is refused, where Cyrus would silently go on with another number. */
+function signed(sign: string | undefined, magnitude: number, max: number): number | null {
+  if (magnitude > max) return null;
+  return sign === "-" && magnitude !== 0 ? -magnitude : magnitude;
+}
 
 const INT32_MAX = 2 ** 31 - 1;
 
-/** INT: strtol with base 0, so 0x10 is 16 and 010 is 8. Nothing may follow. */
-export function parseInteger(text: string): number | null {
-  const match = /^([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))$/.exec(text);
-  if (match === null) return null;
-  const [, sign, hexadecimal, octal, decimal] = match;
-  const magnitude =
-    hexadecimal !== undefined
-      ? Number.parseInt(hexadecimal, 16)
-      : decimal !== undefined
-        ? Number(decimal)
-        : Number.parseInt(`0${octal}`, 8);
-  return withSign(sign === "-", magnitude, INT32_MAX);
-}
+/** strtol(3) with base 0, so 0x10 is 16 and 010 is 8. */
+export const integer: ValueType<number> = {
+  parse(text) {
+    const match = /^([+-]?)(?:0x([0-9a-f]+)|0([0-7]*)|([1-9][0-9]*))$/i.exec(text);
+    if (match === null) return null;
+    const [, sign, hexadecimal, octal, decimal] = match;
+    if (hexadecimal !== undefined) return signed(sign, Number.parseInt(hexadecimal, 16), INT32_MAX);
+    if (octal !== undefined) return signed(sign, Number.parseInt(`0${octal}`, 8), INT32_MAX);
+    return signed(sign, Number(decimal), INT32_MAX);
+  },
+  complaint: (key) => `non-integer value for ${key}`,
+  hint: () => "a whole number below 2^31",
+};
 
-/** SWITCH: the first characters decide, in lower case only. */
-export function parseSwitch(text: string): boolean | null {
-  if (/^(?:0|n|of|f)/.test(text)) return false;
-  if (/^(?:1|y|on|t)/.test(text)) return true;
-  return null;
-}
+/** The first characters decide, in lower case only. */
+export const switchType: ValueType<boolean> = {
+  parse(text) {
+    if (/^(?:0|n|of|f)/.test(text)) return false;
+    if (/^(?:1|y|on|t)/.test(text)) return true;
+    return null;
+  },
+  complaint: (key) => `non-switch value for ${key}`,
+  hint: () => "yes or no, in lower case",
+};
 
-/** ENUM and STRINGLIST: one of the words. Where "on" or "off" is a word, so are the ways of a switch to say it. */
-export function parseChoice(text: string, words: readonly string[]): string | null {
-  if (words.includes(text)) return text;
-  if (words.includes("on") && ["1", "yes", "t", "true"].includes(text)) return "on";
-  if (words.includes("off") && ["0", "no", "f", "false"].includes(text)) return "off";
-  return null;
-}
+/** Cyrus' ENUM and STRINGLIST in one: where "on" or "off" is a word, the ways of a switch to say so are accepted too. */
+export const choice: ValueType<string> = {
+  parse(text, words) {
+    if (words.includes(text)) return text;
+    if (words.includes("on") && ["1", "yes", "t", "true"].includes(text)) return "on";
+    if (words.includes("off") && ["0", "no", "f", "false"].includes(text)) return "off";
+    return null;
+  },
+  complaint: (key, text) => `invalid value '${text}' for ${key}`,
+  hint: (words) => `one of ${words.join(", ")}`,
+};
 
 const secondsPer: Readonly<Record<string, number>> = { d: 86400, h: 3600, m: 60, s: 1 };
 
-/** DURATION in seconds: sums like 1h30m; a number without a unit at the end is seconds. */
-export function parseDuration(text: string): number | null {
-  const match = /^(-?)((?:[0-9]+[dhms])*(?:[0-9]+)?)$/.exec(text);
-  const [, sign, sum] = match ?? [];
-  if (sum === undefined || sum === "") return null;
-  let seconds = 0;
-  for (const [, digits, unit] of sum.matchAll(/([0-9]+)([dhms]?)/g)) {
-    seconds += Number(digits) * (secondsPer[unit || "s"] ?? 1);
-  }
-  return withSign(sign === "-", seconds, INT32_MAX);
-}
+/** Seconds, from sums like 1h30m; a number at the end without a unit is seconds. */
+export const duration: ValueType<number> = {
+  parse(text) {
+    const [, sign, sum = ""] = /^(-?)((?:[0-9]+[dhms])*(?:[0-9]+)?)$/.exec(text) ?? [];
+    if (sum === "") return null;
+    let seconds = 0;
+    for (const [, digits, unit] of sum.matchAll(/([0-9]+)([dhms]?)/g)) {
+      seconds += Number(digits) * (secondsPer[unit || "s"] as number);
+    }
+    return signed(sign, seconds, INT32_MAX);
+  },
+  complaint: (key, text) => `unparsable duration '${text}' for ${key}`,
+  hint: () => "such as 90s or 1h30m, in d, h, m and s",
+};
 
-const exponent: Readonly<Record<string, number>> = { k: 1, m: 2, g: 3 };
-
-/** BYTESIZE in octets: units of 1024 whatever their spelling (K, KB, KiB). */
-export function parseBytes(text: string): number | null {
-  const match = /^([+-]?)([0-9]+)[ \t\n\v\f\r]*(?:([kmg])i?)?b?$/i.exec(text);
-  if (match === null) return null;
-  const [, sign, digits, unit] = match;
-  const octets = Number(digits) * 1024 ** (unit === undefined ? 0 : (exponent[unit.toLowerCase()] ?? 0));
-  return withSign(sign === "-", octets, Number.MAX_SAFE_INTEGER);
-}
-
-/** Overflow is refused: the original's silent wrap-around helps nobody. */
-function withSign(isNegative: boolean, magnitude: number, max: number): number | null {
-  if (magnitude > max) return null;
-  return isNegative && magnitude !== 0 ? -magnitude : magnitude;
-}
+/** Octets; units are powers of 1024 whatever their spelling, K, KB or KiB. */
+export const bytes: ValueType<number> = {
+  parse(text) {
+    const match = /^([+-]?)([0-9]+)[ \t\n\v\f\r]*(?:([kmg])i?)?b?$/i.exec(text);
+    if (match === null) return null;
+    const [, sign, digits, unit = ""] = match;
+    return signed(sign, Number(digits) * 1024 ** " kmg".indexOf(unit.toLowerCase() || " "), Number.MAX_SAFE_INTEGER);
+  },
+  complaint: (key, text) => `unparsable byte size '${text}' for ${key}`,
+  hint: () => "such as 10000 or 16KiB",
+};

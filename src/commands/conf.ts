@@ -1,0 +1,68 @@
+/** `smmapd conf`: the configuration as it is understood, and everything that is wrong or doubtful about it. */
+import { dirname } from "node:path";
+import { type Config, defaultConfigFile, type EffectiveOption, loadConfig } from "../config/config.ts";
+import { readSettings } from "../config/settings.ts";
+import { printable } from "../log.ts";
+import { loadAdapter } from "../store/registry.ts";
+import { ConfigError } from "../store/store.ts";
+import { exit, type Io } from "./io.ts";
+import { parseOptions, UsageError } from "./options.ts";
+
+/**
+ * `smmapd conf [-C file] [--strict]`
+ * @returns 0, or 78 (EX_CONFIG) where the daemon would not start or, with --strict, where there is a warning
+ * @throws ConfigError where the file cannot be made sense of at all
+ */
+export async function conf(args: readonly string[], io: Io): Promise<number> {
+  const { given, values, words } = parseOptions(args, { "-C": "value", "--strict": "flag" });
+  if (words.length > 0) throw new UsageError(`conf takes no word such as ${words[0]}`);
+  const config = loadConfig({ file: values["-C"] ?? defaultConfigFile, env: io.env });
+  const refusal = await judge(config, dirname(values["-C"] ?? defaultConfigFile));
+  const options = config.effective();
+  const warnings = config.warnings();
+  const problems = [...options.map(({ problem }) => problem), refusal].filter((problem) => problem !== null);
+  const write = (line: string) => io.stdout.write(`${printable(line)}\n`);
+  table(
+    "Set in the file",
+    options.filter(({ isSet }) => isSet),
+  ).forEach(write);
+  table(
+    "Defaults",
+    options.filter(({ isSet }) => !isSet),
+  ).forEach(write);
+  for (const warning of warnings) write(`warning: ${warning}`);
+  for (const problem of new Set(problems)) io.stderr.write(`smmapd: ${printable(problem)}\n`);
+  const isRefused = problems.length > 0 || (given.has("--strict") && warnings.length > 0);
+  return isRefused ? exit.config : exit.ok;
+}
+
+/** What keeps the daemon, or its store, from starting with this; null: nothing. */
+async function judge(config: Config, baseDirectory: string): Promise<string | null> {
+  try {
+    const { store } = readSettings(config);
+    const adapter = await loadAdapter(store.name, baseDirectory);
+    config.register(adapter.keys ?? []);
+    adapter.parse(config);
+    return null;
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
+/** Widest column of values; a longer value pushes its origin to the right. */
+const VALUE_WIDTH = 40;
+
+function table(title: string, options: readonly EffectiveOption[]): readonly string[] {
+  const rows = options.map(({ name, value, isSet, origin }) => ({
+    name,
+    value: value === null ? "(unset)" : value === "" ? "(empty)" : value,
+    origin: isSet ? origin : "",
+  }));
+  const nameWidth = Math.max(0, ...rows.map(({ name }) => name.length));
+  const valueWidth = Math.min(VALUE_WIDTH, Math.max(0, ...rows.map(({ value }) => value.length)));
+  const lines = rows.map(({ name, value, origin }) =>
+    `  ${name.padEnd(nameWidth)}  ${value.padEnd(valueWidth)}  ${origin}`.trimEnd(),
+  );
+  return lines.length === 0 ? [] : [title, ...lines, ""];
+}
