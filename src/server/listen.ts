@@ -1,5 +1,5 @@
 /** Where the listening sockets come from. The only place that makes them. */
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { ConfigError } from "../store/store.ts";
@@ -44,12 +44,16 @@ function explain(address: ListenAddress, cause: NodeJS.ErrnoException): ConfigEr
   const where = "path" in address ? address.path : `${address.host}:${address.port}`;
   const advice: Record<string, string> = {
     EADDRINUSE: "another program listens there",
-    EACCES: "path" in address ? `no right to write in ${dirname(address.path)}` : "no right to use this port",
-    ENOENT: "path" in address ? `there is no folder ${dirname(address.path)}; create it` : "no such address",
+    EACCES: "path" in address ? explainFolder(dirname(address.path)) : "no right to use this port",
     EADDRNOTAVAIL: "this machine does not have that address",
   };
   const problem = advice[cause.code ?? ""] ?? cause.message;
   return new ConfigError(`smmap_listen: cannot listen on ${where}: ${problem}`, { cause });
+}
+
+/** Node says EACCES of a folder that does not exist, too. */
+function explainFolder(folder: string): string {
+  return existsSync(folder) ? `no right to write in ${folder}` : `there is no folder ${folder}; create it`;
 }
 
 /** Removes a socket's file that a dead process left. A living one is left alone: binding then says that it is in use. */
