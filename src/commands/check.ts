@@ -1,10 +1,10 @@
 /** `smmapd check`: the reply for each address, from the store itself or from a running daemon. */
 import { text } from "node:stream/consumers";
+import { exit, type Io } from "../io.ts";
 import { createLog, printable } from "../log.ts";
 import { openService, type Service } from "../server/service.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { describe, type Inquiry, inquire } from "./inquiry.ts";
-import { exit, type Io } from "./io.ts";
 import { parseOptions, UsageError } from "./options.ts";
 import { Progress } from "./progress.ts";
 

@@ -2,10 +2,10 @@
 import { dirname } from "node:path";
 import { type Config, defaultConfigFile, type EffectiveOption, loadConfig } from "../config/config.ts";
 import { readSettings } from "../config/settings.ts";
+import { exit, type Io } from "../io.ts";
 import { printable } from "../log.ts";
 import { loadAdapter } from "../store/registry.ts";
 import { ConfigError } from "../store/store.ts";
-import { exit, type Io } from "./io.ts";
 import { parseOptions, UsageError } from "./options.ts";
 
 /**

@@ -1,6 +1,7 @@
 /** From the words of the command line to a command. */
+
+import { exit, type Io } from "../io.ts";
 import { ConfigError, StoreError } from "../store/store.ts";
-import { exit, type Io } from "./io.ts";
 import { UsageError } from "./options.ts";
 
 type Command = (args: readonly string[], io: Io) => Promise<number>;

@@ -1,5 +1,5 @@
+import type { Io } from "../io.ts";
 import { live } from "../server/lifecycle.ts";
-import type { Io } from "./io.ts";
 import { parseOptions, UsageError } from "./options.ts";
 
 /** `smmapd [-C file] [-U uses] [-T timeout] [-D] [-p]`: serves in the foreground. @returns exit status */

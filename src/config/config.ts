@@ -73,7 +73,7 @@ export class Config implements ConfigReader {
   string(key: string): string | null {
     if (!this.#definitions.has(key)) return this.#undefinedString(key.toLowerCase());
     const text = this.#text(key, "string");
-    return text === null ? null : this.#expand(text);
+    return text === null ? null : this.expand(text);
   }
 
   path(key: string): string | null {
@@ -81,7 +81,7 @@ export class Config implements ConfigReader {
     if (text === null) return null;
     // Cyrus leaves a relative path to the current directory; sql_database and what is ours know better.
     const isCyrus = cyrusOptions.has(key) && key !== "sql_database";
-    return isCyrus ? this.#expand(text) : resolve(this.#configDirectory(), this.#expand(text));
+    return isCyrus ? this.expand(text) : resolve(this.#configDirectory(), this.expand(text));
   }
 
   integer(key: string): number {
@@ -111,6 +111,11 @@ export class Config implements ConfigReader {
   /** Whether the file sets the option for this service alone, by a name with its prefix. */
   isSetForService(key: string): boolean {
     return this.#find(key)?.form === "service";
+  }
+
+  /** Puts configdirectory in the place of {configdirectory} at the beginning of a text. */
+  expand(text: string): string {
+    return text.replace(configDirectoryToken, () => this.#configDirectory());
   }
 
   error(key: string, problem: string): ConfigError {
@@ -197,10 +202,6 @@ export class Config implements ConfigReader {
 
   #configDirectory(): string {
     return this.#find("configdirectory")?.value ?? "";
-  }
-
-  #expand(text: string): string {
-    return text.replace(configDirectoryToken, () => this.#configDirectory());
   }
 
   #describe(key: string, problem: string): string {

@@ -122,7 +122,7 @@ function parseLine({ text, line }: LogicalLine, file: string): OptionLine | null
   const [, name = "", bytes = ""] = match ?? [];
   if (name === "") {
     const hint = text.startsWith("\xef\xbb\xbf")
-      ? "the file begins with a byte order mark, which has to go"
+      ? "it begins with a byte order mark, which has to go"
       : "a line is NAME: VALUE, with letters, digits, - and _ in the name and no blank before the colon";
     throw new ConfigError(`invalid option name on line ${line} of configuration file ${file} (${hint})`);
   }

@@ -5,7 +5,7 @@ import type { ReplyPolicy } from "../engine/verdict.ts";
 import type { Config } from "./config.ts";
 import { chooseStore, type StoreChoice } from "./store-choice.ts";
 
-/** A UNIX socket or a TCP address. */
+/** A unix socket by its path, or a TCP address; port 0 lets the system choose. */
 export type ListenAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
 export interface Settings {
@@ -79,7 +79,10 @@ function readSocketMode(config: Config): number {
 }
 
 function readListen(config: Config): readonly ListenAddress[] {
-  const words = (config.string("smmap_listen") ?? "").split(/\s+/).filter((word) => word !== "");
+  const words = (config.string("smmap_listen") ?? "")
+    .split(/\s+/)
+    .filter((word) => word !== "")
+    .map((word) => config.expand(word));
   const repeated = words.find((word, i) => words.indexOf(word) !== i);
   if (repeated !== undefined) throw config.error("smmap_listen", `${repeated} is there twice`);
   return words.map((word) => {

@@ -1,5 +1,5 @@
 /** Life of the process: start, signals, reload, end. */
-import type { Io } from "../commands/io.ts";
+import type { Io } from "../io.ts";
 import { createLog } from "../log.ts";
 import type { Log } from "../store/store.ts";
 import { Server, type ServerSettings } from "./server.ts";

@@ -2,10 +2,8 @@
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import type { ListenAddress } from "../config/settings.ts";
 import { ConfigError } from "../store/store.ts";
-
-/** A unix socket by its path, or TCP. Port 0 lets the system choose. */
-export type ListenAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
 export interface ListenOptions {
   /** Rights of a unix socket's file. */

@@ -1,8 +1,9 @@
 /** All listening sockets and all connections of the daemon. */
 import type { Socket } from "node:net";
+import type { ListenAddress } from "../config/settings.ts";
 import type { Log } from "../store/store.ts";
 import { Connection } from "./connection.ts";
-import { type ListenAddress, type Listener, listen } from "./listen.ts";
+import { type Listener, listen } from "./listen.ts";
 import type { Responder } from "./responder.ts";
 
 /** What may change while the server runs: a new configuration replaces it whole. */
