@@ -1,0 +1,68 @@
+/**
+ * Every recorded request over real sockets: unix and TCP, sent in pieces of 1, 16 and 4096 octets, all requests of a
+ * variant through one connection.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { queryDepartures } from "../../fixtures/departures.ts";
+import { type GoldenVariant, goldenNames, loadGolden, populationOf } from "../../fixtures/golden.ts";
+import { MemoryStore } from "../../fixtures/memory-store.ts";
+import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+import { startTestServer, type TestServer } from "../../fixtures/test-server.ts";
+import { encodeNetstring } from "../../src/engine/netstring.ts";
+import type { MailboxStore } from "../../src/store/store.ts";
+
+interface Exchange {
+  readonly id: string;
+  readonly reply: string;
+}
+
+/** What we ought to say: the recording, byte for byte, but for the departures. */
+function expected(variant: GoldenVariant): Exchange[] {
+  return variant.queries.map(({ id, reply }) => {
+    const departure = queryDepartures.get(id);
+    return { id, reply: departure === undefined ? reply.toString("latin1") : encodeNetstring(departure) };
+  });
+}
+
+/** All requests of a variant through one connection. */
+async function replay(variant: GoldenVariant, address: string, size: number): Promise<Exchange[]> {
+  const client = await SocketmapClient.connect(address);
+  try {
+    const sent = client.send(Buffer.concat(variant.queries.map(({ request }) => request)), size);
+    const replies: Exchange[] = [];
+    for (const { id } of variant.queries) replies.push({ id, reply: encodeNetstring(await client.receive()) });
+    await sent;
+    client.halfClose();
+    const everything = (await client.receiveAll()).toString("latin1");
+    expect(everything, "not a byte more").toBe(replies.map(({ reply }) => reply).join(""));
+    return replies;
+  } finally {
+    client.close();
+  }
+}
+
+function replayAll(what: string, open: (variant: GoldenVariant) => MailboxStore): void {
+  describe(what, () => {
+    for (const variant of goldenNames.map(loadGolden).filter(({ queries }) => queries.length > 0)) {
+      describe(variant.name, () => {
+        let server: TestServer;
+        beforeAll(async () => {
+          server = await startTestServer({ store: open(variant), rules: variant.rules, policy: variant.policy });
+        });
+        afterAll(async () => {
+          await server.close();
+          expect(server.complaints).toEqual([]);
+        });
+        for (const size of [4096, 16, 1]) {
+          it(`${variant.queries.length} requests in pieces of ${size}, unix and TCP`, async () => {
+            expect(await replay(variant, server.path, size)).toEqual(expected(variant));
+            expect(await replay(variant, server.tcp, size)).toEqual(expected(variant));
+          });
+        }
+      });
+    }
+  });
+}
+
+replayAll("a store in memory, at once", (variant) => new MemoryStore(populationOf(variant)));
+replayAll("a store in memory, later", (variant) => new MemoryStore(populationOf(variant), { promises: true }));
