@@ -60,10 +60,10 @@ export class NetstringDecoder {
       length = length * 10 + byte - DIGIT_0;
       if (length > this.#payloadMax) throw new ProtocolError("request size doesn't match length");
       at++;
-    }
-    if (at === end) {
       // Zeros do not grow the number, so they need a bound of their own.
       if (at - this.#start > this.#payloadMax) throw new ProtocolError("missing length");
+    }
+    if (at === end) {
       if (at === this.#start) this.#bytes = EMPTY;
       return null;
     }

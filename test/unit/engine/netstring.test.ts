@@ -115,6 +115,11 @@ describe("a length", () => {
   it("of zeros is bounded, though zeros do not make it greater", () => {
     expect(decode(["0".repeat(PAYLOAD_MAX)])).toEqual([]);
     expect(decode(pieces("0".repeat(PAYLOAD_MAX + 1), 1))).toEqual(["! missing length"]);
+    // The fault is the same one however the stream is cut.
+    for (const stream of [`${"0".repeat(PAYLOAD_MAX)}1:a,`, `${"0".repeat(PAYLOAD_MAX + 1)}9999:`]) {
+      expect(decode([stream])).toEqual(["! missing length"]);
+      expect(decode(pieces(stream, 1))).toEqual(["! missing length"]);
+    }
   });
 });
 
