@@ -1,0 +1,122 @@
+/**
+ * Untagged responses as facts: QUOTAROOT and QUOTA (RFC 9208), ACL and MYRIGHTS (RFC 4314), LIST and NAMESPACE. What
+ * is missing or odd is an error, never "no quota" or "no rights".
+ */
+import { type QuotaUsage, StoreError } from "../../src/store/store.ts";
+import type { Response, Value } from "./commands.ts";
+
+/** Cyrus shows a domain's own quota root as NIL. */
+export const DOMAIN_ROOT = "NIL";
+
+/** Names of the quota roots of a mailbox, from the one QUOTAROOT response there must be. */
+export function quotaRoots(responses: readonly Response[], mailbox: string): readonly string[] {
+  const [, ...roots] = onlyOne("QUOTAROOT", responses, mailbox);
+  return roots.map((root) => (root === null ? DOMAIN_ROOT : text("QUOTAROOT", root)));
+}
+
+/** The limited resources of some roots that we understand. Each root must be there; others do not matter. */
+export function quotaUsage(responses: readonly Response[], roots: readonly string[]): readonly QuotaUsage[] {
+  const all = responses.filter(({ name }) => name === "QUOTA");
+  return roots.flatMap((root) => {
+    const lists = all.filter(({ values: [name] }) => (name ?? DOMAIN_ROOT) === root);
+    if (lists.length === 0) throw notUnderstood("QUOTA", `nothing about the root ${root}`);
+    return lists.flatMap(({ values: [, list] }) => resources(root, list));
+  });
+}
+
+/** The letters of whom nobody knows: those of anyone and anonymous, less those taken from either. */
+export function posterRights(responses: readonly Response[], mailbox: string): string {
+  const [, ...pairs] = onlyOne("ACL", responses, mailbox).map((value) => text("ACL", value));
+  if (pairs.length % 2 !== 0) throw notUnderstood("ACL", "an identifier without rights");
+  let given = "";
+  let taken = "";
+  for (let i = 0; i < pairs.length; i += 2) {
+    const [identifier = "", rights = ""] = pairs.slice(i);
+    if (identifier === "anyone" || identifier === "anonymous") given += rights;
+    if (identifier === "-anyone" || identifier === "-anonymous") taken += rights;
+  }
+  return [...new Set(given)].filter((letter) => !taken.includes(letter)).join("");
+}
+
+/** The letters of the login. */
+export function ownRights(responses: readonly Response[], mailbox: string): string {
+  const [, rights, ...rest] = onlyOne("MYRIGHTS", responses, mailbox);
+  if (rest.length > 0) throw notUnderstood("MYRIGHTS", "more than a name and rights");
+  return text("MYRIGHTS", rights);
+}
+
+/** The hierarchy separator, from the answer to LIST "" "". */
+export function hierarchySeparator(responses: readonly Response[]): "/" | "." {
+  const [, separator] = responses.find(({ name }) => name === "LIST")?.values ?? [];
+  if (separator !== "/" && separator !== ".") throw notUnderstood("LIST", `the hierarchy separator ${separator}`);
+  return separator;
+}
+
+/** What shared folders begin with (RFC 2342); null: the server shows none. */
+export function sharedNamespace(responses: readonly Response[]): string | null {
+  const [, , shared] = responses.find(({ name }) => name === "NAMESPACE")?.values ?? [];
+  if (shared === null) return null;
+  const [first] = listOf(shared);
+  const [prefix] = listOf(first);
+  if (typeof prefix === "string") return prefix;
+  throw notUnderstood("NAMESPACE", "no list of shared namespaces");
+}
+
+/** Values of one entry by mailbox (RFC 5464); mailboxes where it is NIL are left out. */
+export function metadataValues(responses: readonly Response[], entry: string): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const {
+    values: [mailbox, list],
+  } of responses) {
+    const [name, value] = listOf(list);
+    if (name !== entry) throw notUnderstood("METADATA", "another entry than was asked for");
+    if (value !== null) values.set(text("METADATA", mailbox), text("METADATA", value));
+  }
+  return values;
+}
+
+/** RFC 9208 section 5.1: a list of resource, usage and limit. Resources that mean nothing to us are passed over. */
+function resources(root: string, list: Value | undefined): QuotaUsage[] {
+  const items = Array.isArray(list) ? listOf(list) : null;
+  if (items === null || items.length % 3 !== 0) throw notUnderstood("QUOTA", "a list that is not in threes");
+  const quotas: QuotaUsage[] = [];
+  for (let i = 0; i < items.length; i += 3) {
+    const resource = text("QUOTA", items[i]).toUpperCase();
+    if (resource !== "STORAGE" && resource !== "MESSAGE") continue;
+    const unit = resource === "STORAGE" ? 1024 : 1;
+    const used = count(items[i + 1]) * unit;
+    if (!Number.isSafeInteger(used)) throw notUnderstood("QUOTA", `a usage of ${used} octets`);
+    // A limit beyond 2^53 octets is as good as that.
+    const limit = Math.min(count(items[i + 2]) * unit, Number.MAX_SAFE_INTEGER);
+    quotas.push({ root, resource, used, limit });
+  }
+  return quotas;
+}
+
+function count(value: Value | undefined): number {
+  const digits = text("QUOTA", value);
+  if (!/^[0-9]{1,20}$/.test(digits)) throw notUnderstood("QUOTA", `the number ${digits}`);
+  return Number(digits);
+}
+
+/** The one response of a command about one mailbox, which it must name as it was asked for. */
+function onlyOne(name: string, responses: readonly Response[], mailbox: string): readonly Value[] {
+  const [response, ...others] = responses.filter((each) => each.name === name);
+  if (response === undefined) throw notUnderstood(name, "no response before OK");
+  if (others.length > 0) throw notUnderstood(name, "more than one response");
+  if (response.values[0] !== mailbox) throw notUnderstood(name, "a response about another mailbox");
+  return response.values;
+}
+
+function listOf(value: Value | undefined): readonly Value[] {
+  return typeof value === "object" && value !== null ? value : [];
+}
+
+function text(name: string, value: Value | undefined): string {
+  if (typeof value === "string") return value;
+  throw notUnderstood(name, "a list or nothing where text is due");
+}
+
+function notUnderstood(name: string, what: string): StoreError {
+  return new StoreError("invalid-data", `imap: the server's ${name} response is not understood: ${what}`);
+}

@@ -1,0 +1,170 @@
+/**
+ * Mailboxes of a live Cyrus server, as an administrator of it sees them over IMAP. A user's mailbox is one GETQUOTAROOT:
+ * it tells existence and quota, and the ACL does not matter. A shared folder's rights are asked for besides.
+ */
+import { Connector } from "../../src/store/connector.ts";
+import {
+  type Log,
+  type LookupOptions,
+  type MailboxFacts,
+  type MailboxId,
+  type MailboxStore,
+  type QuotaUsage,
+  StoreError,
+} from "../../src/store/store.ts";
+import { ImapConnection } from "./commands.ts";
+import { exactUsage } from "./exact-quota.ts";
+import { mailboxName } from "./names.ts";
+import type { ImapOptions, ImapServer } from "./options.ts";
+import { ConnectionPool } from "./pool.ts";
+import { ownRights, posterRights, quotaRoots, quotaUsage } from "./responses.ts";
+import {
+  examine,
+  isNoSuchMailbox,
+  isNoSuchQuotaRoot,
+  isPermissionDenied,
+  mustSucceed,
+  type Session,
+} from "./session.ts";
+
+const ABSENT: MailboxFacts = { exists: false };
+/** Milliseconds. Cyrus logs idle sessions out after half an hour at the earliest; firewalls forget sooner. */
+const PROBE_EVERY = 60_000;
+
+export class ImapStore implements MailboxStore {
+  readonly name = "imap";
+  readonly capabilities = { folders: true, shared: true, quota: ["STORAGE", "MESSAGE"] } as const;
+  readonly #options: ImapOptions;
+  readonly #log: Log;
+  readonly #pool: ConnectionPool<Session>;
+  readonly #warned = new Set<string>();
+
+  constructor(options: ImapOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+    this.#pool = new ConnectionPool({
+      connectors: Array.from({ length: options.poolSize }, () => this.#connector()),
+      isLost: ({ connection }) => connection.isLost,
+      probe: ({ connection }) => connection.command("NOOP"),
+      probeEvery: PROBE_EVERY,
+    });
+  }
+
+  lookup(mailbox: MailboxId, { signal }: LookupOptions): Promise<MailboxFacts> {
+    return this.#pool.use((session) => this.#find(session, mailbox, signal), signal);
+  }
+
+  async ping({ signal }: LookupOptions): Promise<void> {
+    await this.#pool.use(({ connection }) => connection.command("NOOP"), signal);
+  }
+
+  async close(): Promise<void> {
+    this.#pool.close();
+  }
+
+  async #find(session: Session, mailbox: MailboxId, signal: AbortSignal): Promise<MailboxFacts> {
+    const { connection, naming, isAdministrator } = session;
+    if (mailbox.kind === "user" && !isAdministrator) {
+      throw new StoreError(
+        "denied",
+        "imap: the account is no administrator of the server, users' mailboxes are hidden from it",
+      );
+    }
+    const name = mailboxName(mailbox, naming);
+    if (name === null) return ABSENT;
+    const rights = mailbox.kind === "shared" ? await this.#rights(session, name) : null;
+    if (rights === undefined) return ABSENT;
+    const quotas = await quotasOf(connection, name, mailbox.domain);
+    if (quotas === undefined) {
+      if (rights === null || isAdministrator) return ABSENT;
+      // With some rights an ordinary account sees a folder and not its quota; that it is there is known already.
+      throw new StoreError("denied", `imap: the account may not see the quota of ${name}`);
+    }
+    if (!this.#options.exactQuota || !isAdministrator) return { exists: true, rights, quotas };
+    return { exists: true, rights, quotas: await exactUsage(connection, quotas, naming, signal) };
+  }
+
+  /** Letters of the posting identity on a shared folder; undefined: the server says that there is no such mailbox. */
+  async #rights({ connection }: Session, name: string): Promise<string | undefined> {
+    if (this.#options.postIdentity === "anyone") {
+      const acl = await connection.command("GETACL", [name], ["ACL"]);
+      if (isNoSuchMailbox(acl)) return undefined;
+      if (!isPermissionDenied(acl)) return posterRights(mustSucceed("GETACL", acl), name);
+      this.#warnOnce(
+        "imap: the server refuses GETACL, so the account's own rights on shared folders count in place of those of " +
+          `anyone and anonymous (first seen on ${name})`,
+      );
+    }
+    const rights = await connection.command("MYRIGHTS", [name], ["MYRIGHTS"]);
+    if (isNoSuchMailbox(rights)) return undefined;
+    return ownRights(mustSucceed("MYRIGHTS", rights), name);
+  }
+
+  #connector(): Connector<ImapServer, Session> {
+    const connector = new Connector<ImapServer, Session>({
+      endpoints: this.#options.servers,
+      connect: (server, signal) => this.#connect(server, signal, (session) => connector.lost(session)),
+      disconnect: ({ connection }) => connection.close(),
+      retire: ({ connection }) => connection.retire(),
+      describe: ({ host, port }) => `imap: ${host}:${port}`,
+      log: this.#log,
+    });
+    return connector;
+  }
+
+  async #connect(server: ImapServer, signal: AbortSignal, onLost: (session: Session) => void): Promise<Session> {
+    const { connectTimeout, commandTimeout, separator } = this.#options;
+    let session: Session | null = null;
+    const connection = await ImapConnection.open(
+      server,
+      {
+        connectTimeout,
+        commandTimeout,
+        onLost: () => {
+          if (session !== null) onLost(session);
+        },
+      },
+      signal,
+    );
+    const giveUp = () => connection.close();
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      session = await examine(connection, this.#options);
+    } catch (error) {
+      connection.close();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+    if (session.naming.separator !== separator) {
+      this.#warnOnce(
+        `imap: ${server.host} separates levels by "${session.naming.separator}", and unixhierarchysep here says ` +
+          `"${separator}", which then counts in addresses`,
+      );
+    }
+    return session;
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#log.warning(message);
+  }
+}
+
+/** Limited resources of the nearest quota root; undefined: the server says that there is no such mailbox. */
+async function quotasOf(
+  connection: ImapConnection,
+  name: string,
+  domain: string | null,
+): Promise<readonly QuotaUsage[] | undefined> {
+  const completion = await connection.command("GETQUOTAROOT", [name], ["QUOTAROOT", "QUOTA"]);
+  if (isNoSuchMailbox(completion)) return undefined;
+  const responses = mustSucceed("GETQUOTAROOT", completion);
+  const roots = quotaRoots(responses, name);
+  if (roots.length > 0 || domain === null) return quotaUsage(responses, roots);
+  // A domain's own root that was set after the mailbox was made counts, and is not shown.
+  const domainRoot = `@${domain}`;
+  const quota = await connection.command("GETQUOTA", [domainRoot], ["QUOTA"]);
+  return isNoSuchQuotaRoot(quota) ? [] : quotaUsage(mustSucceed("GETQUOTA", quota), [domainRoot]);
+}

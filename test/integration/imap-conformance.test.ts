@@ -1,0 +1,34 @@
+/** The suite that every store must pass, on a real Cyrus. */
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { Cyrus } from "../../fixtures/servers/cyrus.ts";
+import { populateVillage, villageConf } from "../../fixtures/servers/cyrus-population.ts";
+import { openImapStore } from "../../fixtures/servers/cyrus-store.ts";
+import { storeConformance } from "../../fixtures/store-conformance.ts";
+
+let cyrus: Cyrus;
+
+beforeAll(async () => {
+  cyrus = await Cyrus.start({ imapdConf: villageConf });
+  await populateVillage(cyrus);
+});
+
+afterAll(() => cyrus?.stop());
+
+storeConformance(
+  { describe, it },
+  {
+    name: "imap on Cyrus",
+    open: () => openImapStore(cyrus, villageConf),
+    timeout: 2000,
+    backend: {
+      stop: () => cyrus.stopMaster(),
+      hang: () => cyrus.suspend(),
+      start: async () => {
+        await cyrus.resume();
+        if (!cyrus.isRunning) await cyrus.startMaster();
+      },
+      wrongPassword: () => openImapStore(cyrus, { ...villageConf, proxy_password: "wrong" }),
+      garbage: () => openImapStore(cyrus, { ...villageConf, smmap_imap_server: "127.0.0.1:9" }),
+    },
+  },
+);
