@@ -1,6 +1,7 @@
 /** Every recorded request through the pure rules alone: a store in memory, no socket. */
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { queryDepartures } from "../../fixtures/departures.ts";
+import { protocolDepartures, queryDepartures } from "../../fixtures/departures.ts";
 import { goldenNames, loadGolden, populationOf } from "../../fixtures/golden.ts";
 import { MemoryStore } from "../../fixtures/memory-store.ts";
 import { encodeNetstring, NetstringDecoder } from "../../src/engine/netstring.ts";
@@ -39,6 +40,22 @@ for (const variant of variants.filter(({ queries }) => queries.length > 0)) {
 test("every departure has its recording", () => {
   const ids = new Set(variants.flatMap(({ queries }) => queries.map(({ id }) => id)));
   expect([...queryDepartures.keys()].filter((id) => !ids.has(id))).toEqual([]);
+});
+
+test("every departure stands in docs/differences.md", () => {
+  const text = readFileSync(new URL("../../docs/differences.md", import.meta.url), "utf8");
+  // `vd-dot-204`, `-205` is short for `vd-dot-204`, `vd-dot-205`.
+  let variant = "";
+  const answers = text.slice(text.indexOf("## Answers"), text.indexOf("## On the wire"));
+  const queries = [...answers.slice(answers.indexOf("###")).matchAll(/`([a-z-]+)?(-[0-9]{3})`/g)].map(
+    ([, name, number]) => {
+      variant = name ?? variant;
+      return `${variant}${number}`;
+    },
+  );
+  const protocol = [...text.matchAll(/`(protocol-[a-z0-9-]+)`/g)].map(([, id]) => id);
+  expect(queries.sort()).toEqual([...queryDepartures.keys()].sort());
+  expect(protocol.sort()).toEqual([...protocolDepartures.keys()].sort());
 });
 
 test("the recordings are all here", () => {

@@ -9,6 +9,8 @@ import { MemoryStore } from "../../fixtures/memory-store.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { startTestServer, type TestServer } from "../../fixtures/test-server.ts";
 import { encodeNetstring } from "../../src/engine/netstring.ts";
+import { RecipientParser } from "../../src/engine/recipient.ts";
+import { parseRequest } from "../../src/engine/socketmap.ts";
 import type { MailboxStore } from "../../src/store/store.ts";
 
 interface Exchange {
@@ -66,3 +68,26 @@ function replayAll(what: string, open: (variant: GoldenVariant) => MailboxStore)
 
 replayAll("a store in memory, at once", (variant) => new MemoryStore(populationOf(variant)));
 replayAll("a store in memory, later", (variant) => new MemoryStore(populationOf(variant), { promises: true }));
+
+describe("a store that fails", () => {
+  it.each(["down", "denied", "garbage"] as const)("%s: every mailbox is answered TEMP", async (fault) => {
+    const variant = loadGolden("vd-userid");
+    const recipients = new RecipientParser(variant.rules);
+    const store = new MemoryStore(populationOf(variant), { promises: true });
+    store.fault = fault;
+    const server = await startTestServer({ store, rules: variant.rules, policy: variant.policy });
+    try {
+      const wanted = variant.queries.map(({ id, request, reply }) => {
+        const parsed = parseRequest(request.subarray(request.indexOf(":") + 1, -1).toString("latin1"));
+        // What no store is needed for is answered as ever.
+        const needsStore = parsed !== null && recipients.parse(parsed.key).kind !== "none";
+        const failed = encodeNetstring("TEMP Mailbox look-up failed, try again later");
+        return { id, reply: needsStore ? failed : reply.toString("latin1") };
+      });
+      expect(await replay(variant, server.path, 4096)).toEqual(wanted);
+      expect(wanted.filter(({ reply }) => reply.includes("TEMP")).length).toBeGreaterThan(300);
+    } finally {
+      await server.close();
+    }
+  });
+});
