@@ -3,6 +3,7 @@
  * What the original accepts is accepted and what it refuses is refused, with its words; where it silently loses
  * something, there is a warning. Which option a line sets is settled in config.ts.
  */
+import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { getSystemErrorMap } from "node:util";
 import { ConfigError } from "../store/store.ts";
@@ -109,19 +110,17 @@ function* logicalLines(bytes: string): Generator<LogicalLine> {
   if (isContinued) yield { text, line, isContinued, isLost: true };
 }
 
-const blank = "[ \\t\\n\\v\\f\\r]";
-const emptyOrComment = new RegExp(`^${blank}*(?:#|$)`);
-const comment = new RegExp(`^${blank}*#`);
-const option = new RegExp(`^${blank}*(@?[A-Za-z0-9_-]*):${blank}*(.*?)${blank}*$`, "s");
-const inlineComment = new RegExp(`${blank}#`);
+const blanks = " \t\n\v\f\r";
+const optionName = /^(@[A-Za-z0-9_-]*|[A-Za-z0-9_-]+):/;
 
 /** null: an empty line or a comment. */
 function parseLine({ text, line }: LogicalLine, file: string): OptionLine | null {
-  if (emptyOrComment.test(text)) return null;
-  const match = option.exec(text);
-  const [, name = "", bytes = ""] = match ?? [];
+  const trimmed = trim(text);
+  if (trimmed === "" || trimmed.startsWith("#")) return null;
+  const [start = "", name = ""] = optionName.exec(trimmed) ?? [];
+  const bytes = trim(trimmed.slice(start.length));
   if (name === "") {
-    const hint = text.startsWith("\xef\xbb\xbf")
+    const hint = trimmed.startsWith("\xef\xbb\xbf")
       ? "it begins with a byte order mark, which has to go"
       : "a line is NAME: VALUE, with letters, digits, - and _ in the name and no blank before the colon";
     throw new ConfigError(`invalid option name on line ${line} of configuration file ${file} (${hint})`);
@@ -135,25 +134,31 @@ function parseLine({ text, line }: LogicalLine, file: string): OptionLine | null
 
 /** Traps of the syntax: things are lost or kept that a reader of the file would not expect. */
 function hazardsOf({ text, isContinued, isLost }: LogicalLine): string[] {
-  const isComment = comment.test(text);
+  const isComment = trim(text).startsWith("#");
   if (isLost) return isComment ? [] : ["the file ends in a backslash, so its last option is lost"];
   if (isComment) {
     return isContinued ? ["a comment that ends in a backslash swallows the next line"] : [];
   }
   const hazards = [];
   if (text.endsWith("\\\r")) hazards.push("a backslash before CR LF does not continue the line");
-  if (inlineComment.test(text)) hazards.push('"#" within a line begins no comment, it belongs to the value');
+  if (/[ \t]#/.test(text)) hazards.push('"#" within a line begins no comment, it belongs to the value');
+  if (!isUtf8(Buffer.from(text, "latin1"))) hazards.push("this is no UTF-8, so it is taken for ISO 8859-1");
   return hazards;
 }
 
-/** UTF-8 where it is well-formed, else one character per octet: nothing is lost. */
+/** Without the white space at both ends, as isspace(3) has it in the C locale. */
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && blanks.includes(text.charAt(start))) start++;
+  while (end > start && blanks.includes(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+/** UTF-8; what is none stays as it is, one character per octet. */
 function decode(bytes: string): string {
-  if (!/[\x80-\xff]/.test(bytes)) return bytes;
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(bytes, "latin1"));
-  } catch {
-    return bytes;
-  }
+  const octets = Buffer.from(bytes, "latin1");
+  return isUtf8(octets) ? octets.toString("utf8") : bytes;
 }
 
 function openSource(path: string, prefix: string | undefined): SourceFile {

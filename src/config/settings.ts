@@ -99,15 +99,17 @@ const SOCKET_PATH_MAX = 107;
 export function parseListenAddress(word: string): ListenAddress | string {
   if (word.startsWith("/")) {
     const isTooLong = Buffer.byteLength(word) > SOCKET_PATH_MAX;
-    return isTooLong ? `a socket's path may have ${SOCKET_PATH_MAX} octets` : { path: word };
+    return isTooLong ? `the path of a socket has at most ${SOCKET_PATH_MAX} octets` : { path: word };
   }
-  const match = /^(?:(?:\[([^\]]*)\]|([^:[\]]*)):)?([^:[\]]*)$/.exec(word);
-  if (match === null) return "is neither /path nor port, host:port or [IPv6 address]:port";
-  const [, v6, name, digits = ""] = match;
-  if (!/^[0-9]+$/.test(digits)) return `${digits === "" ? "the port is missing" : `${digits} is no port number`}`;
-  if (Number(digits) > 65535) return "a port is at most 65535";
-  if (v6 !== undefined && !isIPv6(v6)) return `${v6} is no IPv6 address`;
-  if (name !== undefined && !/^[A-Za-z0-9._-]+$/.test(name)) return "the host is missing or malformed";
+  const [, host, digits = ""] = /^(?:(.*):)?([^:\]]*)$/.exec(word) ?? [];
+  if (digits === "") return "the port is missing";
+  if (!/^[0-9]+$/.test(digits)) return `${digits} is no port number, and a path begins with a slash`;
+  const port = Number(digits);
+  if (port > 65535) return "a port is at most 65535";
   // A port alone is for this machine only, where cyrus.conf would open it to the world.
-  return { host: v6 ?? name ?? "127.0.0.1", port: Number(digits) };
+  if (host === undefined) return { host: "127.0.0.1", port };
+  const v6 = /^\[(.*)\]$/.exec(host)?.[1];
+  if (v6 !== undefined) return isIPv6(v6) ? { host: v6, port } : `[${v6}] is no IPv6 address`;
+  if (host.includes(":")) return "an IPv6 address goes in brackets, as in [::1]:25";
+  return /^[A-Za-z0-9._-]+$/.test(host) ? { host, port } : "the host is missing or malformed";
 }

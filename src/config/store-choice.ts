@@ -27,7 +27,7 @@ export function chooseStore(config: Config): StoreChoice {
   }
   if (found.length > 1) {
     const list = found.map((choice) => `${choice.name} (${choice.reason})`).join(", ");
-    throw config.error("smmap_store", `several stores are configured, so one has to be named here: ${list}`);
+    throw config.error("smmap_store", `several stores are configured, name one of them here: ${list}`);
   }
   return only;
 }

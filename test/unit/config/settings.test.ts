@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import { parseListenAddress, readSettings } from "../../../src/config/settings.ts";
+import { configErrorOf, configOf } from "./config-of.ts";
+
+/** The daemon's settings from these lines and a store. */
+function settingsOf(lines: string) {
+  return readSettings(configOf(`smmap_store: sqlite\n${lines}`));
+}
+
+describe("settings", () => {
+  it("have defaults", () => {
+    expect(settingsOf("")).toEqual({
+      rules: {
+        virtualDomains: false,
+        defaultDomain: "internal",
+        separator: "/",
+        downcase: true,
+        postuser: "",
+        skipPlus: false,
+      },
+      policy: { overQuotaIsPermanent: false },
+      queryTimeout: 4000,
+      idleTimeout: 3_600_000,
+      requestMax: 16384,
+      connectionsMax: 10000,
+      listen: [{ path: "/var/lib/imap/socket/smmap" }],
+      socketMode: 0o666,
+      logFormat: null,
+      breakerFailures: 5,
+      breakerReset: 3000,
+      store: { name: "sqlite", reason: "smmap_store: sqlite" },
+    });
+  });
+
+  it.each<[lines: string, expected: object]>([
+    ["virtdomains: userid", { rules: { virtualDomains: true } }],
+    ["virtdomains: yes", { rules: { virtualDomains: true } }],
+    ["virtdomains: no", { rules: { virtualDomains: false } }],
+    ["defaultdomain: a.test", { rules: { defaultDomain: "a.test" } }],
+    ["unixhierarchysep: no", { rules: { separator: "." } }],
+    ["lmtp_downcase_rcpt: 0", { rules: { downcase: false } }],
+    ["postuser: bb", { rules: { postuser: "bb" } }],
+    ["smmap_skip_plus: yes", { rules: { skipPlus: true } }],
+    ["lmtp_over_quota_perm_failure: t", { policy: { overQuotaIsPermanent: true } }],
+    ["smmap_query_timeout: 1m", { queryTimeout: 60_000 }],
+    ["smmap_idle_timeout: 24d", { idleTimeout: 2_073_600_000 }],
+    ["smmap_request_max: 64K", { requestMax: 65536 }],
+    ["smmap_connections_max: 1", { connectionsMax: 1 }],
+    ["smmap_socket_mode: 600", { socketMode: 0o600 }],
+    ["smmap_socket_mode: 00777", { socketMode: 0o777 }],
+    ["smmap_log_format: json", { logFormat: "json" }],
+    ["smmap_log_format: syslog", { logFormat: "syslog" }],
+    ["smmap_breaker_failures: 1", { breakerFailures: 1 }],
+    ["smmap_breaker_reset: 1h", { breakerReset: 3_600_000 }],
+    [
+      "smmap_listen: {configdirectory}/a\t10025  [::1]:0 {configdirectory}/b",
+      {
+        listen: [
+          { path: "/var/lib/imap/a" },
+          { host: "127.0.0.1", port: 10025 },
+          { host: "::1", port: 0 },
+          { path: "/var/lib/imap/b" },
+        ],
+      },
+    ],
+  ])("follow %j", (lines, expected) => {
+    expect(settingsOf(`${lines}\n`)).toMatchObject(expected);
+  });
+
+  it.each<[line: string, problem: string]>([
+    ["smmap_query_timeout: 0", "must be greater than 0"],
+    ["smmap_query_timeout: -1", "must be greater than 0"],
+    ["smmap_idle_timeout: 25d", "must be less than 25 days"],
+    ["smmap_idle_timeout: 0", "must be greater than 0"],
+    ["smmap_request_max: 0", "must be greater than 0"],
+    ["smmap_connections_max: -1", "must be greater than 0"],
+    ["smmap_breaker_failures: 0", "must be greater than 0"],
+    ["smmap_breaker_reset: 0", "must be greater than 0"],
+    ["smmap_socket_mode: 1777", "must be octal and at most 0777"],
+    ["smmap_socket_mode: 668", "must be octal and at most 0777"],
+    ["smmap_socket_mode: rw", "must be octal and at most 0777"],
+    ["smmap_listen: 1 2 1", "1 is there twice"],
+    ["smmap_listen: 1 99999", "99999: a port is at most 65535"],
+  ])("refuse %j", (line, problem) => {
+    const [key, value] = line.split(": ");
+    expect(configErrorOf(() => settingsOf(`${line}\n`))).toBe(`imapd.conf:3: ${key}: ${problem} (value '${value}')`);
+  });
+
+  it("pass on what a type refuses", () => {
+    expect(configErrorOf(() => settingsOf("smmap_log_format: xml\n"))).toContain("one of syslog, text, json");
+  });
+});
+
+describe("an address to listen on", () => {
+  it.each<[word: string, address: object | string]>([
+    ["/run/smmap", { path: "/run/smmap" }],
+    ["/a:1", { path: "/a:1" }],
+    ["10025", { host: "127.0.0.1", port: 10025 }],
+    ["0", { host: "127.0.0.1", port: 0 }],
+    ["0.0.0.0:10025", { host: "0.0.0.0", port: 10025 }],
+    ["mail-1.example.test:65535", { host: "mail-1.example.test", port: 65535 }],
+    ["[::]:10025", { host: "::", port: 10025 }],
+    ["[fe80::1%eth0]:1", { host: "fe80::1%eth0", port: 1 }],
+    [`/${"x".repeat(106)}`, { path: `/${"x".repeat(106)}` }],
+    [`/${"x".repeat(107)}`, "the path of a socket has at most 107 octets"],
+    [`/${"ä".repeat(54)}`, "the path of a socket has at most 107 octets"],
+    ["65536", "a port is at most 65535"],
+    ["localhost:65536", "a port is at most 65535"],
+    ["localhost", "localhost is no port number, and a path begins with a slash"],
+    ["localhost:smtp", "smtp is no port number, and a path begins with a slash"],
+    ["localhost:", "the port is missing"],
+    [":25", "the host is missing or malformed"],
+    ["a b:25", "the host is missing or malformed"],
+    ["*:25", "the host is missing or malformed"],
+    ["[::1]", "the port is missing"],
+    ["[::1]:", "the port is missing"],
+    ["[1.2.3.4]:25", "[1.2.3.4] is no IPv6 address"],
+    ["[]:25", "[] is no IPv6 address"],
+    ["::1:25", "an IPv6 address goes in brackets, as in [::1]:25"],
+    ["run/smmap", "run/smmap is no port number, and a path begins with a slash"],
+    ["-1", "-1 is no port number, and a path begins with a slash"],
+    ["", "the port is missing"],
+  ])("%j", (word, address) => {
+    expect(parseListenAddress(word)).toEqual(address);
+  });
+});
