@@ -6,6 +6,7 @@ import { ConfigError, type StoreAdapter } from "./store.ts";
 
 const builtIn: Readonly<Record<string, () => Promise<unknown>>> = {
   sqlite: () => import("../../adapters/sqlite/index.ts"),
+  imap: () => import("../../adapters/imap/index.ts"),
 };
 
 /** Names of the stores that come with the program. */
