@@ -1,0 +1,54 @@
+/** The SQLite store: mailboxes out of a database file, in our own schema or by a site's own queries. */
+import type { ConfigReader, StoreAdapter } from "../../src/store/store.ts";
+import { NativeLayout } from "./native.ts";
+import type { ZeroLimit } from "./row.ts";
+import { SiteLayout } from "./site.ts";
+import { parseQuery, type Query } from "./sql-text.ts";
+import { type SqliteOptions, SqliteStore } from "./store.ts";
+import type { Layout } from "./tables.ts";
+
+/** Milliseconds; more would hold up every other request for too long. */
+const BUSY_TIMEOUT_MAX = 1000;
+
+export const adapter: StoreAdapter<SqliteOptions> = {
+  name: "sqlite",
+  keys: [
+    {
+      name: "smmap_quota_zero",
+      type: "choice",
+      default: null,
+      values: ["unlimited", "zero"],
+      text: "What a quota limit of 0 means: no limit, or a limit of nothing.",
+    },
+  ],
+
+  parse(config) {
+    const path = config.path("sql_database");
+    if (path === null) throw config.error("sql_database", "names the database file, and the sqlite store needs one");
+    const busyTimeout = config.integer("smmap_sql_busy_timeout");
+    if (busyTimeout < 0 || busyTimeout > BUSY_TIMEOUT_MAX) {
+      throw config.error("smmap_sql_busy_timeout", `is not from 0 to ${BUSY_TIMEOUT_MAX} milliseconds`);
+    }
+    return { path, busyTimeout, layout: layoutFrom(config) };
+  },
+
+  open: (options, context) => new SqliteStore(options, context),
+};
+
+function layoutFrom(config: ConfigReader): Layout {
+  const user = queryFrom(config, "smmap_sql_query");
+  const shared = queryFrom(config, "smmap_sql_shared_query");
+  if (user !== null) return new SiteLayout(user, shared, zeroLimit(config, "unlimited"));
+  if (shared === null) return new NativeLayout(zeroLimit(config, "zero"));
+  throw config.error("smmap_sql_shared_query", "is of no use without smmap_sql_query");
+}
+
+function queryFrom(config: ConfigReader, key: string): Query | null {
+  const text = config.string(key);
+  return text === null ? null : parseQuery(text, (problem) => config.error(key, problem));
+}
+
+function zeroLimit(config: ConfigReader, otherwise: ZeroLimit): ZeroLimit {
+  if (!config.isSet("smmap_quota_zero")) return otherwise;
+  return config.choice("smmap_quota_zero") === "zero" ? "zero" : "unlimited";
+}

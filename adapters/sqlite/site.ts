@@ -1,0 +1,191 @@
+/** A site's own schema: one query for mailboxes of users, another one for shared folders; columns known by their names. */
+import type { Database, Statement } from "better-sqlite3";
+import {
+  internalName,
+  type MailboxFacts,
+  type MailboxId,
+  type QuotaUsage,
+  type StoreCapabilities,
+} from "../../src/store/store.ts";
+import { prepareReading, RefusedStatement } from "./read-only.ts";
+import {
+  absent,
+  describeMailbox,
+  flagFrom,
+  limitedResources,
+  limitFrom,
+  noQuotas,
+  present,
+  type RootUsage,
+  RowError,
+  rightsFrom,
+  textFrom,
+  usageFrom,
+  type ZeroLimit,
+} from "./row.ts";
+import type { Parameter, Query } from "./sql-text.ts";
+import type { Layout, Tables } from "./tables.ts";
+
+/** Octets in one unit of a column for storage. */
+const limitUnits = { quota_bytes: 1, quota_kib: 1024, quota_mib: 1024 * 1024 } as const;
+const usageUnits = { used_bytes: 1, used_kib: 1024 } as const;
+const otherColumns = ["active", "rights", "mailbox", "quota_messages", "used_messages"] as const;
+const knownColumns: readonly string[] = [...otherColumns, ...Object.keys(limitUnits), ...Object.keys(usageUnits)];
+
+export class SiteLayout implements Layout {
+  readonly capabilities: StoreCapabilities;
+  readonly queries: readonly Query[];
+  readonly #user: Query;
+  readonly #shared: Query | null;
+  readonly #zero: ZeroLimit;
+
+  /** @param shared null: the site keeps no shared folders */
+  constructor(user: Query, shared: Query | null, zero: ZeroLimit) {
+    this.#user = user;
+    this.#shared = shared;
+    this.#zero = zero;
+    this.queries = shared === null ? [user] : [user, shared];
+    this.capabilities = {
+      folders: user.parameters.some((parameter) => parameter === "detail" || parameter === "mailbox"),
+      shared: shared !== null,
+      quota: (["STORAGE", "MESSAGE"] as const).filter((resource) =>
+        this.queries.some(({ sql }) => (resource === "STORAGE" ? /\*|quota_[bkm]/i : /\*|quota_messages/i).test(sql)),
+      ),
+    };
+  }
+
+  prepare(database: Database): Tables {
+    const user = new SiteTable(database, this.#user, this.#zero);
+    const shared = this.#shared === null ? null : new SiteTable(database, this.#shared, this.#zero);
+    return {
+      find: (mailbox) => (mailbox.kind === "user" ? user : shared)?.find(mailbox) ?? absent,
+    };
+  }
+}
+
+type Row = [
+  active: unknown,
+  rights: unknown,
+  mailbox: unknown,
+  storageLimit: unknown,
+  storageUsed: unknown,
+  messageLimit: unknown,
+  messageUsed: unknown,
+];
+
+/** One prepared query. */
+class SiteTable {
+  readonly #statement: Statement<unknown[], Row>;
+  readonly #values: string[];
+  readonly #read: readonly ((mailbox: MailboxId) => string)[];
+  readonly #zero: ZeroLimit;
+  readonly #limitColumn: keyof typeof limitUnits;
+  readonly #usageColumn: keyof typeof usageUnits;
+
+  constructor(database: Database, query: Query, zero: ZeroLimit) {
+    const columns = columnsOf(database, query);
+    this.#zero = zero;
+    this.#limitColumn = only(query, columns, limitUnits) ?? "quota_bytes";
+    this.#usageColumn = only(query, columns, usageUnits) ?? "used_bytes";
+    const wanted = [
+      "active",
+      "rights",
+      "mailbox",
+      this.#limitColumn,
+      this.#usageColumn,
+      "quota_messages",
+      "used_messages",
+    ];
+    const selected = wanted.map((name) => (columns.has(name) ? name : name === "active" ? "1" : "NULL"));
+    // Named once more, the columns keep their places when a table changes; a second row is one too many.
+    const sql = `SELECT ${selected.join(", ")} FROM (${query.sql}) LIMIT 2`;
+    this.#statement = prepareReading<Row>(database, sql, query.text).raw(true);
+    this.#read = query.parameters.map(reader);
+    this.#values = query.parameters.map(() => "");
+  }
+
+  find(mailbox: MailboxId): MailboxFacts {
+    const values = this.#values;
+    for (let i = 0; i < values.length; i++) values[i] = this.#read[i]?.(mailbox) ?? "";
+    const rows = this.#statement.all(values);
+    const row = rows[0];
+    if (row === undefined) return absent;
+    if (rows.length > 1) throw new RowError("the query gives more than one row");
+    if (!flagFrom(row[0], "active")) return absent;
+    return present(rightsFrom(row[1]), this.#quotas(row, mailbox));
+  }
+
+  #quotas(row: Row, mailbox: MailboxId): readonly QuotaUsage[] {
+    const root = textFrom(row[2], "mailbox");
+    const usage: RootUsage = {
+      storageLimit: limitFrom(row[3], limitUnits[this.#limitColumn], this.#zero, this.#limitColumn),
+      storageUsed: usageFrom(row[4], usageUnits[this.#usageColumn], this.#usageColumn),
+      messageLimit: limitFrom(row[5], 1, this.#zero, "quota_messages"),
+      messageUsed: usageFrom(row[6], 1, "used_messages"),
+    };
+    if (usage.storageLimit === null && usage.messageLimit === null) return noQuotas;
+    return limitedResources(root ?? describeMailbox(mailbox), usage);
+  }
+}
+
+/** The names of the columns that the query gives. @throws RefusedStatement */
+function columnsOf(database: Database, { sql, text }: Query): ReadonlySet<string> {
+  const names = prepareReading(database, sql, text)
+    .columns()
+    .map(({ name }) => name.toLowerCase());
+  const unknown = names.find((name) => !knownColumns.includes(name));
+  if (unknown !== undefined) {
+    throw new RefusedStatement(`column ${unknown} is not one of ${knownColumns.join(", ")}`, text);
+  }
+  const columns = new Set(names);
+  if (columns.size < names.length) throw new RefusedStatement("a column is there twice", text);
+  return columns;
+}
+
+/** The one of several columns that the query gives, null where it gives none. */
+function only<Name extends string>(
+  { text }: Query,
+  columns: ReadonlySet<string>,
+  units: Readonly<Record<Name, number>>,
+): Name | null {
+  const given = (Object.keys(units) as Name[]).filter((name) => columns.has(name));
+  if (given.length > 1) throw new RefusedStatement(`${given.join(" and ")} are the same in two units`, text);
+  return given[0] ?? null;
+}
+
+/** How to tell the value of a parameter. */
+function reader(parameter: Parameter): (mailbox: MailboxId) => string {
+  switch (parameter) {
+    case "address":
+      return ({ address }) => address;
+    case "userid":
+      return (mailbox) => {
+        const user = mailbox.kind === "user" ? mailbox.user : localpartOf(mailbox);
+        return mailbox.domain === null ? user : `${user}@${mailbox.domain}`;
+      };
+    case "localpart":
+      return localpartOf;
+    case "domain":
+      return domainOf;
+    case "detail":
+      return ({ detail }) => detail ?? "";
+    case "mailbox":
+      return internalName;
+    case "atdomain":
+      return (mailbox) => (domainOf(mailbox) === "" ? "" : `@${domainOf(mailbox)}`);
+    default: {
+      const fromRight = Number(parameter.slice("label".length));
+      return (mailbox) => domainOf(mailbox).split(".").at(-fromRight) ?? "";
+    }
+  }
+}
+
+function localpartOf({ address }: MailboxId): string {
+  const at = address.lastIndexOf("@");
+  return at < 0 ? address : address.slice(0, at);
+}
+
+function domainOf({ address }: MailboxId): string {
+  const at = address.lastIndexOf("@");
+  return at < 0 ? "" : address.slice(at + 1);
+}

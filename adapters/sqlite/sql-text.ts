@@ -1,0 +1,126 @@
+/**
+ * The text of a site's own query: one SELECT, its parameters by name (:address) or as Cyrus' tokens (%u). Every one of
+ * them becomes a bound parameter; no part of an address ever becomes part of the text.
+ */
+import type { ConfigError } from "../../src/store/store.ts";
+
+/** What a query can ask about the mailbox in question; `label1` is the last label of its domain. */
+export type Parameter =
+  | "address"
+  | "userid"
+  | "localpart"
+  | "domain"
+  | "detail"
+  | "mailbox"
+  | "atdomain"
+  | `label${number}`;
+
+export interface Query {
+  /** As the administrator wrote it, for errors. */
+  readonly text: string;
+  /** The same without comments, each parameter as "?". */
+  readonly sql: string;
+  /** What stands for each "?", in order. */
+  readonly parameters: readonly Parameter[];
+}
+
+const names: readonly Parameter[] = ["address", "userid", "localpart", "domain", "detail", "mailbox"];
+/** Cyrus' tokens (imapd.conf(5), sql_user); %1 to %9 are labels of the domain from the right. */
+const cyrusTokens: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
+  ["%u", "userid"],
+  ["%U", "localpart"],
+  ["%d", "domain"],
+  ["%R", "atdomain"],
+  ...Array.from({ length: 9 }, (_, i): [string, Parameter] => [`%${i + 1}`, `label${i + 1}`]),
+]);
+
+/** SQLite's tokens as far as they matter here (https://www.sqlite.org/lang_expr.html), and Cyrus' tokens. */
+const tokens = new RegExp(
+  [
+    /(?<comment>--.*|\/\*[\s\S]*?(?:\*\/|$))/u,
+    /(?<text>'(?:[^']|'')*'|"(?:[^"]|"")*")/u,
+    /(?<identifier>`(?:[^`]|``)*`|\[[^\]]*\])/u,
+    /(?<unclosed>['"`[])/u,
+    /(?<cyrus>%(?:%|[uUdR1-9](?!\w)))/u,
+    /:(?<name>\w+)/u,
+    /(?<foreign>\?\d*|[@$]\w+)/u,
+    /(?<word>[\p{L}_][\p{L}\p{N}_$]*)/u,
+    /(?<other>[\d.]+\w*|[\s\S])/u,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "gu",
+);
+
+/**
+ * @param refuse makes the error that names the key
+ * @throws ConfigError where the text is not one SELECT, or has a parameter that we do not know
+ */
+export function parseQuery(text: string, refuse: (problem: string) => ConfigError): Query {
+  const parameters: Parameter[] = [];
+  const verbs: string[] = [];
+  let sql = "";
+  let depth = 0;
+  let isOver = false;
+  for (const { 0: token, groups = {} } of text.matchAll(tokens)) {
+    if (groups.comment !== undefined || /^\s$/.test(token)) {
+      sql += " ";
+      continue;
+    }
+    if (isOver) throw refuse("holds more than one statement");
+    if (token === ";") {
+      isOver = true;
+      continue;
+    }
+    if (groups.unclosed !== undefined) throw refuse(`has a ${token} that is never closed`);
+    if (groups.foreign !== undefined) throw refuse(`${token} is no parameter: ${known}`);
+    if (token === "(") depth++;
+    if (token === ")") depth--;
+    if (depth === 0 && groups.word !== undefined && isVerb(token, verbs)) verbs.push(token.toUpperCase());
+    const parameter = parameterOf(token, groups.name, refuse);
+    if (parameter === null) sql += unescapePercent(token, refuse);
+    else {
+      parameters.push(parameter);
+      sql += "?";
+    }
+  }
+  const [first = "", main = first] = verbs;
+  if (!reading.has(main) || !(reading.has(first) || first === "WITH")) {
+    throw refuse("is not one SELECT: the database is only ever read");
+  }
+  return { text, sql: sql.trim(), parameters };
+}
+
+const known = `the parameters are ${names.map((name) => `:${name}`).join(" ")} and Cyrus' %u %U %d %R %1 to %9`;
+const reading: ReadonlySet<string> = new Set(["SELECT", "VALUES"]);
+const verbsOfWith: ReadonlySet<string> = new Set([...reading, "INSERT", "REPLACE", "UPDATE", "DELETE"]);
+
+/** The first word of all, and after WITH the verb that its tables are for. */
+function isVerb(word: string, verbs: readonly string[]): boolean {
+  if (verbs.length === 0) return true;
+  return verbs.length === 1 && verbs[0] === "WITH" && verbsOfWith.has(word.toUpperCase());
+}
+
+/** Also a token that is the whole of a quoted text, as it is written where text is substituted: '%u'. */
+function parameterOf(token: string, name: string | undefined, refuse: (problem: string) => ConfigError) {
+  if (name !== undefined) {
+    const parameter = names.find((one) => one === name);
+    if (parameter === undefined) throw refuse(`:${name} is no parameter: ${known}`);
+    return parameter;
+  }
+  const isQuoted = /^(['"]).*\1$/su.test(token);
+  return cyrusTokens.get(isQuoted ? token.slice(1, -1) : token) ?? null;
+}
+
+/** %% as %. In a longer text a token could be meant as it stands or as a parameter, so it may not stand there. */
+function unescapePercent(token: string, refuse: (problem: string) => ConfigError): string {
+  if (token === "%%") return "%";
+  if (!token.startsWith("'")) return token;
+  return token.replaceAll(/%([%uUdR1-9])/g, (found, letter: string) => {
+    if (letter === "%") return "%";
+    throw refuse(
+      `the text ${token} holds ${found}: write %%${letter} for the characters themselves, ` +
+        `or put texts together, as in :localpart || '@example.org'`,
+    );
+  });
+}
