@@ -37,7 +37,7 @@ export const addressingKeys: readonly KeyDefinition[] = [
     name: "postuser",
     type: "string",
     default: "",
-    text: "User id that stands for the shared folders: with `bb`, mail to bb+news.local is for the shared folder news.local. By default it is empty, and the address is +news.local.",
+    text: "The user id that stands for the shared folders: with bb, mail to bb+News/Local is for the shared folder Local below News. By default it is empty, and the address is +News/Local.",
   },
   {
     name: "smmap_skip_plus",

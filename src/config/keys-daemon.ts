@@ -13,7 +13,7 @@ export const daemonKeys: readonly KeyDefinition[] = [
     type: "choice",
     default: null,
     values: ["unlimited", "zero"],
-    text: "What a limit of 0 means: no limit at all, or a limit of nothing. Unset, it is what is usual for the store: unlimited for sqlite and ldap, zero for imap.",
+    text: "What a limit of 0 means: no limit at all, or a limit of nothing. Unset, it is unlimited for ldap and for sqlite with smmap_sql_query, and zero for sqlite with its own schema. For imap it is always zero, as in Cyrus.",
   },
   {
     name: "smmap_query_timeout",

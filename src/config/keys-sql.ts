@@ -25,7 +25,7 @@ export const sqlKeys: readonly KeyDefinition[] = [
     name: "smmap_sql_shared_query",
     type: "string",
     default: null,
-    text: "One SELECT that finds a shared folder and the rights to it. Unset, the store's own schema is asked, or with smmap_sql_query there are no shared folders.",
+    text: "One SELECT that finds a shared folder and the rights to it; it goes with smmap_sql_query. Unset, there are no shared folders in a schema of your own.",
   },
   {
     name: "smmap_sql_busy_timeout",

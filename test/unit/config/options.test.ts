@@ -66,7 +66,6 @@ describe("deprecated names", () => {
     ["ldap_sasl_authz", "ldap_authz"],
     ["ldap_sasl_mech", "ldap_mech"],
     ["ldap_sasl_password", "ldap_password"],
-    ["ldap_sasl_realm", "ldap_realm"],
     ["ldap_tls_cacert_file", "ldap_ca_file"],
     ["ldap_tls_cacert_dir", "ldap_ca_dir"],
     ["ldap_tls_cert", "ldap_client_cert"],

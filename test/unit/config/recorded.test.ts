@@ -19,11 +19,16 @@ const lines = readFileSync(new URL("cyrus-3.6.1.jsonl", import.meta.url), "utf8"
   .split("\n");
 const recorded = lines.map((line) => JSON.parse(line) as Recorded);
 
-const admins: KeyDefinition = { name: "admins", type: "string", default: "", text: "An option that we do not read." };
+/** Options of Cyrus that are nothing to us. */
+const others: readonly KeyDefinition[] = [
+  { name: "admins", type: "string", default: "", text: "" },
+  { name: "userprefix", type: "string", default: "Other Users", text: "" },
+  { name: "sharedprefix", type: "string", default: "Shared Folders", text: "" },
+];
 
 function load(conf: string): Config {
   const included = { "i.inc": "userprefix: inc\n", "j.inc": "# nothing\n@include: i.inc\n" };
-  return new Config(parse({ "imapd.conf": `configdirectory: /tmp/xx\n${conf}`, ...included }), "smmap", [admins]);
+  return new Config(parse({ "imapd.conf": `configdirectory: /tmp/xx\n${conf}`, ...included }), "smmap", others);
 }
 
 /** As cyr_info shows them. */
