@@ -62,6 +62,8 @@ async function sizesBelow(
   // The name is a pattern here; what it matches beyond the root's mailboxes has other quota roots.
   for (const pattern of [root, `${path}${separator}*${domain}`]) {
     const completion = await connection.command("GETMETADATA", [pattern, SIZE], ["METADATA"]);
+    // So it says of a pattern that matches nothing.
+    if (isNoSuchMailbox(completion)) continue;
     for (const [mailbox, text] of metadataValues(mustSucceed("GETMETADATA", completion), SIZE)) {
       const size = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
       if (size !== 0) sizes.set(mailbox, size);
