@@ -2,16 +2,21 @@
  * Every recorded request over real sockets: unix and TCP, sent in pieces of 1, 16 and 4096 octets, all requests of a
  * variant through one connection.
  */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { queryDepartures } from "../../fixtures/departures.ts";
 import { type GoldenVariant, goldenNames, loadGolden, populationOf } from "../../fixtures/golden.ts";
-import { MemoryStore } from "../../fixtures/memory-store.ts";
+import { MemoryStore, type Population } from "../../fixtures/memory-store.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
-import { startTestServer, type TestServer } from "../../fixtures/test-server.ts";
+import {
+  createInternalNamePopulation,
+  createNativePopulation,
+  internalNameOptions,
+} from "../../fixtures/sqlite-database.ts";
+import { startConfiguredServer, startTestServer, type TestServer } from "../../fixtures/test-server.ts";
 import { encodeNetstring } from "../../src/engine/netstring.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
 import { parseRequest } from "../../src/engine/socketmap.ts";
-import type { MailboxStore } from "../../src/store/store.ts";
 
 interface Exchange {
   readonly id: string;
@@ -43,13 +48,13 @@ async function replay(variant: GoldenVariant, address: string, size: number): Pr
   }
 }
 
-function replayAll(what: string, open: (variant: GoldenVariant) => MailboxStore): void {
+function replayAll(what: string, start: (variant: GoldenVariant) => Promise<TestServer>): void {
   describe(what, () => {
     for (const variant of goldenNames.map(loadGolden).filter(({ queries }) => queries.length > 0)) {
       describe(variant.name, () => {
         let server: TestServer;
         beforeAll(async () => {
-          server = await startTestServer({ store: open(variant), rules: variant.rules, policy: variant.policy });
+          server = await start(variant);
         });
         afterAll(async () => {
           await server.close();
@@ -66,8 +71,33 @@ function replayAll(what: string, open: (variant: GoldenVariant) => MailboxStore)
   });
 }
 
-replayAll("a store in memory, at once", (variant) => new MemoryStore(populationOf(variant)));
-replayAll("a store in memory, later", (variant) => new MemoryStore(populationOf(variant), { promises: true }));
+replayAll("a store in memory, at once", ({ rules, policy, ...variant }) =>
+  startTestServer({ store: new MemoryStore(populationOf(variant)), rules, policy }),
+);
+
+replayAll("a store in memory, later", ({ rules, policy, ...variant }) =>
+  startTestServer({ store: new MemoryStore(populationOf(variant), { promises: true }), rules, policy }),
+);
+
+/** The original's own imapd.conf, with a store added. */
+function startSqlite(
+  variant: GoldenVariant,
+  create: (path: string, population: Population) => void,
+  options: Readonly<Record<string, string>>,
+): Promise<TestServer> {
+  const store = { smmap_store: "sqlite", sql_engine: "sqlite", sql_database: "mailboxes.db" };
+  return startConfiguredServer({
+    config: { ...variant.imapdConf, ...store, ...options },
+    service: variant.service,
+    prepare: (directory) => create(join(directory, "mailboxes.db"), populationOf(variant)),
+  });
+}
+
+replayAll("the SQLite store, in its own schema", (variant) => startSqlite(variant, createNativePopulation, {}));
+
+replayAll("the SQLite store, by a site's queries for :mailbox", (variant) =>
+  startSqlite(variant, createInternalNamePopulation, internalNameOptions),
+);
 
 describe("a store that fails", () => {
   it.each(["down", "denied", "garbage"] as const)("%s: every mailbox is answered TEMP", async (fault) => {
