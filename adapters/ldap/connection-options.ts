@@ -1,0 +1,116 @@
+/** How to reach a server and who we are there: the part of the configuration that connections need. */
+import { createSecureContext } from "node:tls";
+import type { ConfigReader } from "../../src/store/store.ts";
+import { type LdapEndpoint, parseEndpoint } from "./endpoint.ts";
+
+export interface ConnectionOptions {
+  /** In the order of preference; at least one. */
+  readonly endpoints: readonly LdapEndpoint[];
+  readonly poolSize: number;
+  readonly startTls: boolean;
+  readonly tls: TlsFiles;
+  readonly bind: BindMethod;
+  /** Milliseconds for connecting with all that belongs to it, and for each operation. */
+  readonly timeout: number;
+}
+
+/** Files are read at each connecting, so that renewed certificates are taken up. */
+export interface TlsFiles {
+  readonly verifyPeer: boolean;
+  readonly caFile: string | null;
+  readonly caDirectory: string | null;
+  readonly certificateFile: string | null;
+  readonly keyFile: string | null;
+  readonly ciphers: string | null;
+}
+
+export type BindMethod =
+  | { readonly kind: "anonymous" }
+  | { readonly kind: "simple"; readonly dn: string; readonly password: string }
+  | { readonly kind: "external"; readonly authorizationId: string }
+  | { readonly kind: "plain"; readonly authorizationId: string; readonly id: string; readonly password: string };
+
+/** @throws ConfigError */
+export function readConnectionOptions(config: ConfigReader): ConnectionOptions {
+  if (config.integer("ldap_version") !== 3) throw config.error("ldap_version", "only version 3 is spoken");
+  const endpoints = readEndpoints(config);
+  const startTls = config.switch("ldap_start_tls");
+  const bind = readBind(config);
+  const tls = readTls(config);
+  const isEncrypted = (endpoint: LdapEndpoint) => endpoint.isTls || (startTls && "host" in endpoint.address);
+  if (endpoints.some(isEncrypted) && !tls.verifyPeer) {
+    config.warn("ldap_verify_peer", "the server's certificate is not verified, so anybody may pose as the server");
+  }
+  const hasPassword = bind.kind === "simple" || bind.kind === "plain";
+  const exposed = endpoints.find((endpoint) => !endpoint.isLocal && !isEncrypted(endpoint));
+  if (hasPassword && exposed !== undefined) {
+    config.warn("ldap_password", `goes to ${exposed.uri} in clear text: use ldaps:// or ldap_start_tls`);
+  }
+  const poolSize = config.integer("smmap_pool_size");
+  if (poolSize < 1) throw config.error("smmap_pool_size", "must be 1 or more");
+  const timeout = config.duration("ldap_timeout");
+  if (timeout <= 0) throw config.error("ldap_timeout", "must be greater than 0");
+  return { endpoints, poolSize, startTls, tls, bind, timeout: timeout * 1000 };
+}
+
+function readEndpoints(config: ConfigReader): LdapEndpoint[] {
+  const words = (config.string("ldap_uri") ?? "").split(/\s+/).filter((word) => word !== "");
+  if (words.length === 0) throw config.error("ldap_uri", "is needed: the URL of the directory server");
+  return words.map((word) => {
+    const endpoint = parseEndpoint(word);
+    if (typeof endpoint === "string") throw config.error("ldap_uri", `${word} ${endpoint}`);
+    return endpoint;
+  });
+}
+
+/** ldap_sasl is on by default in Cyrus, so it is the mechanism that tells whether SASL is meant. */
+function readBind(config: ConfigReader): BindMethod {
+  const mechanism = (config.switch("ldap_sasl") ? config.string("ldap_mech") : null)?.toUpperCase() ?? null;
+  const dn = config.string("ldap_bind_dn");
+  const id = config.string("ldap_id");
+  const password = config.string("ldap_password") ?? "";
+  const authorizationId = config.string("ldap_authz") ?? "";
+  switch (mechanism) {
+    case "EXTERNAL":
+      return { kind: "external", authorizationId };
+    case "PLAIN":
+      if (id === null) throw config.error("ldap_id", "is needed with ldap_mech: PLAIN");
+      if (password === "") throw config.error("ldap_password", "is needed with ldap_mech: PLAIN");
+      return { kind: "plain", authorizationId, id, password };
+    case null:
+      if (dn === null) {
+        if (id !== null) throw config.error("ldap_id", "needs ldap_mech, PLAIN or EXTERNAL");
+        return { kind: "anonymous" };
+      }
+      // A server may take a DN without a password for an anonymous bind, and call it a success (RFC 4513 5.1.2).
+      if (password === "") throw config.error("ldap_password", "is needed with ldap_bind_dn");
+      return { kind: "simple", dn, password };
+    default:
+      throw config.error("ldap_mech", "only EXTERNAL and PLAIN are spoken; leave it out for a simple bind");
+  }
+}
+
+function readTls(config: ConfigReader): TlsFiles {
+  const ciphers = config.string("ldap_ciphers");
+  if (ciphers !== null) {
+    try {
+      createSecureContext({ ciphers });
+    } catch {
+      throw config.error("ldap_ciphers", "is no list of ciphers in the notation of OpenSSL");
+    }
+  }
+  const certificateFile = config.path("ldap_client_cert");
+  const keyFile = config.path("ldap_client_key");
+  if (certificateFile !== null && keyFile === null)
+    throw config.error("ldap_client_key", "is needed with ldap_client_cert");
+  if (keyFile !== null && certificateFile === null)
+    throw config.error("ldap_client_cert", "is needed with ldap_client_key");
+  return {
+    verifyPeer: config.switch("ldap_verify_peer"),
+    caFile: config.path("ldap_ca_file"),
+    caDirectory: config.path("ldap_ca_dir"),
+    certificateFile,
+    keyFile,
+    ciphers,
+  };
+}

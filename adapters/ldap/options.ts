@@ -1,0 +1,236 @@
+/** The configuration of the store, read and judged: Cyrus' ldap_* options, ours, and a preset for what is unset. */
+import type { ConfigReader } from "../../src/store/store.ts";
+import { type ConnectionOptions, readConnectionOptions } from "./connection-options.ts";
+import { type FilterTemplate, filterHasToken } from "./filter.ts";
+import { parseFilter } from "./filter-parser.ts";
+import { type Preset, presets } from "./presets.ts";
+import type { QuotaUnit } from "./quota.ts";
+import { hasToken, parseTemplate, type Template, TemplateError } from "./template.ts";
+
+export interface LdapOptions {
+  readonly connection: ConnectionOptions;
+  readonly directory: DirectoryOptions;
+  readonly recipients: RecipientOptions;
+}
+
+/** How the directory is searched. */
+export interface DirectoryOptions {
+  readonly base: Template;
+  readonly scope: Scope;
+  readonly derefAliases: "search" | "find" | "always" | "never";
+  /** Entries; at least 2, so that a second one is noticed. */
+  readonly sizeLimit: number;
+  /** Seconds that the server may search. */
+  readonly timeLimit: number;
+  /** Finds the base of a domain's users; null: it is `base` for all. */
+  readonly domains: DomainOptions | null;
+}
+
+export type Scope = "sub" | "one" | "base";
+
+export interface DomainOptions {
+  readonly base: string;
+  readonly filter: FilterTemplate;
+  readonly scope: Scope;
+  readonly nameAttribute: string;
+  readonly resultAttribute: string;
+}
+
+/** What an entry says about a mailbox, by its attributes. */
+export interface RecipientOptions {
+  readonly userFilter: FilterTemplate;
+  /** null: there are no shared folders. */
+  readonly sharedFilter: FilterTemplate | null;
+  /** Name of the quota root, for people. */
+  readonly nameAttribute: string | null;
+  /** Only where limit and usage are both known. */
+  readonly storage: StorageAttributes | null;
+  readonly messages: MessageAttributes | null;
+  /** Whether a limit of 0 is no limit. */
+  readonly zeroIsUnlimited: boolean;
+  readonly status: StatusAttribute | null;
+  /** Rights of shared folders; null: that they exist is all that is known. */
+  readonly aclAttribute: string | null;
+  /** Folders of users; null: none are kept. */
+  readonly folderAttribute: string | null;
+  /** Between the levels of a folder's path. */
+  readonly separator: "/" | ".";
+  /** Stands in for a domain that was not written. */
+  readonly defaultDomain: string;
+}
+
+export interface StorageAttributes {
+  readonly limit: string;
+  readonly usage: string;
+  readonly unit: QuotaUnit;
+}
+
+export interface MessageAttributes {
+  readonly limit: string;
+  readonly usage: string;
+}
+
+export interface StatusAttribute {
+  readonly attribute: string;
+  /** By the value in lower case. */
+  readonly meanings: ReadonlyMap<string, StatusMeaning>;
+}
+
+export type StatusMeaning = "ok" | "notfound" | "temp";
+
+/** Tokens of a user's address. */
+const ADDRESS_TOKENS = "uUdR123456789";
+const attributeName = /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)(?:;[A-Za-z0-9-]+)*$/;
+
+/** @throws ConfigError */
+export function readOptions(config: ConfigReader): LdapOptions {
+  const preset = presets[config.choice("smmap_ldap_preset")] ?? {};
+  const base = readTemplate(config, "ldap_base");
+  const recipients = readRecipients(config, preset);
+  const domains = readDomains(config);
+  if (recipients.sharedFilter !== null && domains === null && hasToken(base, "uU")) {
+    throw config.error(
+      "ldap_base",
+      "shared folders have no %u and no %U: smmap_ldap_shared_filter needs a base without",
+    );
+  }
+  if (domains === null && base.length === 0) {
+    config.warn("ldap_base", "without it the search begins at the root, which most servers refuse");
+  }
+  return {
+    connection: readConnectionOptions(config),
+    directory: {
+      base,
+      scope: config.choice("ldap_scope") as Scope,
+      derefAliases: config.choice("ldap_deref") as DirectoryOptions["derefAliases"],
+      sizeLimit: Math.max(2, config.integer("ldap_size_limit")),
+      timeLimit: Math.max(0, Math.ceil(config.duration("ldap_time_limit"))),
+      domains,
+    },
+    recipients,
+  };
+}
+
+function readDomains(config: ConfigReader): DomainOptions | null {
+  const base = config.string("ldap_domain_base_dn") ?? "";
+  if (base === "") return null;
+  const text = config.string("ldap_domain_filter") ?? "";
+  return {
+    base,
+    filter: templated(config, "ldap_domain_filter", () => parseFilter(text, "s")),
+    scope: config.choice("ldap_domain_scope") as Scope,
+    nameAttribute: required(config, "ldap_domain_name_attribute"),
+    resultAttribute: required(config, "ldap_domain_result_attribute"),
+  };
+}
+
+function readRecipients(config: ConfigReader, preset: Preset): RecipientOptions {
+  const filterText = config.isSet("ldap_filter") ? null : preset.filter;
+  const userFilter = templated(config, "ldap_filter", () =>
+    parseFilter(filterText ?? config.string("ldap_filter") ?? "", ADDRESS_TOKENS),
+  );
+  const sharedText = config.string("smmap_ldap_shared_filter") ?? preset.sharedFilter ?? null;
+  const sharedFilter =
+    sharedText === null
+      ? null
+      : templated(config, "smmap_ldap_shared_filter", () => parseFilter(sharedText, `${ADDRESS_TOKENS}f`));
+  const aclAttribute = attribute(config, "smmap_ldap_acl_attribute", preset.aclAttribute);
+  if (sharedFilter !== null && aclAttribute === null && filterHasToken(sharedFilter, "f")) {
+    throw config.error(
+      "smmap_ldap_acl_attribute",
+      "is needed with %f in smmap_ldap_shared_filter: who may post there?",
+    );
+  }
+  return {
+    userFilter,
+    sharedFilter,
+    nameAttribute: attribute(config, "ldap_user_attribute", preset.userAttribute),
+    ...readQuota(config, preset),
+    zeroIsUnlimited: !config.isSet("smmap_quota_zero") || config.choice("smmap_quota_zero") === "unlimited",
+    status: readStatus(config, preset),
+    aclAttribute,
+    folderAttribute: attribute(config, "smmap_ldap_folder_attribute", undefined),
+    separator: config.switch("unixhierarchysep") ? "/" : ".",
+    defaultDomain: config.string("defaultdomain") ?? "",
+  };
+}
+
+function readQuota(config: ConfigReader, preset: Preset): Pick<RecipientOptions, "storage" | "messages"> {
+  const limit = attribute(config, "smmap_ldap_quota_attribute", preset.quotaAttribute);
+  const usage = attribute(config, "smmap_ldap_usage_attribute", undefined);
+  const messageLimit = attribute(config, "smmap_ldap_messages_attribute", preset.messagesAttribute);
+  const messageUsage = attribute(config, "smmap_ldap_messages_usage_attribute", undefined);
+  if (usage !== null && limit === null) {
+    throw config.error("smmap_ldap_usage_attribute", "needs smmap_ldap_quota_attribute, the limit of that usage");
+  }
+  if (messageUsage !== null && messageLimit === null) {
+    throw config.error("smmap_ldap_messages_usage_attribute", "needs smmap_ldap_messages_attribute, its limit");
+  }
+  if (usage === null && messageUsage === null) {
+    config.warn(
+      "smmap_ldap_usage_attribute",
+      "without it no mailbox is ever over quota: only existence and status count",
+    );
+  }
+  return {
+    storage: limit === null || usage === null ? null : { limit, usage, unit: readUnit(config, preset) },
+    messages: messageLimit === null || messageUsage === null ? null : { limit: messageLimit, usage: messageUsage },
+  };
+}
+
+/** The same attribute name has four units in the wild, so a unit is said by somebody or there is none. */
+function readUnit(config: ConfigReader, preset: Preset): QuotaUnit {
+  if (config.isSet("smmap_ldap_quota_unit")) return config.choice("smmap_ldap_quota_unit") as QuotaUnit;
+  // A preset's unit is that of its own attribute.
+  const isPresets = !config.isSet("smmap_ldap_quota_attribute");
+  if (isPresets && preset.quotaUnit !== undefined) return preset.quotaUnit;
+  throw config.error("smmap_ldap_quota_unit", "has to be b, k, m or g, the unit of a bare number in limit and usage");
+}
+
+function readStatus(config: ConfigReader, preset: Preset): StatusAttribute | null {
+  const name = attribute(config, "smmap_ldap_status_attribute", preset.statusAttribute);
+  const text = config.string("smmap_ldap_status_values") ?? preset.statusValues ?? null;
+  if (name === null) {
+    if (text !== null) throw config.error("smmap_ldap_status_values", "needs smmap_ldap_status_attribute");
+    return null;
+  }
+  if (text === null) throw config.error("smmap_ldap_status_values", "is needed with smmap_ldap_status_attribute");
+  const meanings = new Map<string, StatusMeaning>();
+  for (const word of text.split(/\s+/).filter((part) => part !== "")) {
+    const [, value, meaning] = /^(.+)=(ok|notfound|temp)$/.exec(word) ?? [];
+    if (value === undefined || meanings.has(value.toLowerCase())) {
+      throw config.error(
+        "smmap_ldap_status_values",
+        `${word} is not VALUE=ok, VALUE=notfound or VALUE=temp, once each`,
+      );
+    }
+    meanings.set(value.toLowerCase(), meaning as StatusMeaning);
+  }
+  return { attribute: name, meanings };
+}
+
+function readTemplate(config: ConfigReader, key: string): Template {
+  return templated(config, key, () => parseTemplate(config.string(key) ?? "", ADDRESS_TOKENS));
+}
+
+/** Turns a mistake in a template into one of the configuration. */
+function templated<T>(config: ConfigReader, key: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof TemplateError) throw config.error(key, error.message);
+    throw error;
+  }
+}
+
+function attribute(config: ConfigReader, key: string, preset: string | undefined): string | null {
+  const name = config.string(key) ?? preset ?? null;
+  if (name !== null && !attributeName.test(name)) throw config.error(key, "is no name of an attribute");
+  return name;
+}
+
+function required(config: ConfigReader, key: string): string {
+  const name = attribute(config, key, undefined);
+  if (name === null) throw config.error(key, "is needed with ldap_domain_base_dn");
+  return name;
+}

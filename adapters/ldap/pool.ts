@@ -1,0 +1,66 @@
+/** The connections of a store: made when wanted, made anew when lost, shared by all look-ups. */
+import { Connector } from "../../src/store/connector.ts";
+import { type Log, StoreError } from "../../src/store/store.ts";
+import type { LdapConnection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
+import type { LdapEndpoint } from "./endpoint.ts";
+import { openConnection } from "./login.ts";
+
+export class ConnectionPool {
+  readonly #connectors: readonly Connector<LdapEndpoint, LdapConnection>[];
+
+  constructor(options: ConnectionOptions, log: Log) {
+    this.#connectors = Array.from({ length: options.poolSize }, () => connectorTo(options, log));
+  }
+
+  /**
+   * Does something with a connection; once more with another where that one was lost meanwhile, as a connection may
+   * have died long before anybody notices. Rejects with StoreError.
+   */
+  async use<T>(task: (connection: LdapConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const first = await this.#get();
+    try {
+      return await task(first);
+    } catch (error) {
+      const wasLost = first.hasEnded && error instanceof StoreError && error.code === "unavailable";
+      if (!wasLost || signal.aborted) throw error;
+    }
+    return task(await this.#get());
+  }
+
+  close(): void {
+    for (const connector of this.#connectors) connector.close();
+  }
+
+  /** The connection with the least to do. One that is missing is made in the background while another serves. */
+  #get(): Promise<LdapConnection> {
+    let best: LdapConnection | null = null;
+    let spare: Connector<LdapEndpoint, LdapConnection> | null = null;
+    for (const connector of this.#connectors) {
+      const { connection } = connector;
+      if (connection === null) spare ??= connector;
+      else if (best === null || connection.load < best.load) best = connection;
+    }
+    if (best === null) return (spare as Connector<LdapEndpoint, LdapConnection>).get();
+    // Why it fails has been logged; the look-up has what it needs.
+    if (best.load > 0) spare?.get().catch(() => {});
+    return Promise.resolve(best);
+  }
+}
+
+function connectorTo(options: ConnectionOptions, log: Log): Connector<LdapEndpoint, LdapConnection> {
+  const connector = new Connector<LdapEndpoint, LdapConnection>({
+    endpoints: options.endpoints,
+    connect: async (endpoint, signal) => {
+      const connection = await openConnection(endpoint, options, signal);
+      if (connection.hasEnded) throw new StoreError("unavailable", "the connection was closed after the bind");
+      connection.onEnd = () => connector.lost(connection);
+      return connection;
+    },
+    disconnect: (connection) => connection.end(),
+    retire: (connection) => connection.retire(),
+    describe: ({ uri }) => uri,
+    log,
+  });
+  return connector;
+}

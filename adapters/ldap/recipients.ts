@@ -1,0 +1,169 @@
+/** From an entry of the directory to facts about a mailbox. */
+import {
+  type Log,
+  type MailboxAbsent,
+  type MailboxFacts,
+  type MailboxId,
+  type QuotaUsage,
+  StoreError,
+} from "../../src/store/store.ts";
+import type { Entry } from "./entry.ts";
+import type { RecipientOptions, StatusMeaning } from "./options.ts";
+import { parseCount, parseOctets } from "./quota.ts";
+import { posterRights } from "./rights.ts";
+import type { TokenValues } from "./template.ts";
+
+export const ABSENT: MailboxAbsent = { exists: false };
+
+/** What the tokens of filters and bases stand for. */
+export function tokensOf(mailbox: MailboxId, options: RecipientOptions): TokenValues {
+  const at = mailbox.address.lastIndexOf("@");
+  const domain = mailbox.address.slice(at + 1);
+  const inForce = at < 0 || domain === "" ? options.defaultDomain : domain;
+  const values = new Map<string, readonly [string, ...string[]]>([
+    ["d", [inForce]],
+    ["R", [`@${inForce}`]],
+  ]);
+  for (const [i, label] of inForce.split(".").reverse().slice(0, 9).entries()) values.set(`${i + 1}`, [label]);
+  if (mailbox.kind === "user") {
+    values.set("U", [mailbox.user]);
+    values.set("u", userSpellings(mailbox.user, mailbox.domain, inForce));
+  } else {
+    values.set("f", pathSpellings(mailbox.folders, options.separator));
+  }
+  return values;
+}
+
+/**
+ * The user id as Cyrus has it; and where that leaves out the domain, the address as well. A local part with an "@" of
+ * its own must not pass for somebody's address.
+ */
+function userSpellings(user: string, domain: string | null, inForce: string): [string, ...string[]] {
+  if (domain !== null) return [`${user}@${domain}`];
+  const address = `${user}@${inForce}`;
+  return user.includes("@") ? [address] : [user, address];
+}
+
+/** The path as written; inside a level, "." and "^" are the same to Cyrus unless "." separates levels. */
+function pathSpellings(folders: readonly string[], separator: "/" | "."): [string, ...string[]] {
+  const path = folders.join(separator);
+  if (separator === ".") return [path];
+  const [first = path, ...others] = new Set([path, path.replaceAll("^", "."), path.replaceAll(".", "^")]);
+  return [first, ...others];
+}
+
+/** The attributes that tell about a mailbox, each once. */
+export function attributesFor(mailbox: MailboxId, isShared: boolean, options: RecipientOptions): string[] {
+  const { storage, messages, status, nameAttribute, aclAttribute, folderAttribute } = options;
+  const wanted = new Set<string | null | undefined>([status?.attribute]);
+  for (const { limit, usage } of [storage, messages].filter((quota) => quota !== null)) {
+    wanted.add(limit).add(usage).add(nameAttribute);
+  }
+  if (isShared) wanted.add(aclAttribute);
+  if (mailbox.kind === "user" && mailbox.folders.length > 0) wanted.add(folderAttribute);
+  return [...wanted].filter((name) => typeof name === "string");
+}
+
+export class RecipientReader {
+  readonly #options: RecipientOptions;
+  readonly #log: Log;
+
+  constructor(options: RecipientOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** @throws StoreError (invalid-data) where an attribute does not say what it has to say */
+  facts(mailbox: MailboxId, entry: Entry, isShared: boolean): MailboxFacts {
+    const status = this.#status(entry);
+    if (status === "temp") throw new StoreError("unavailable", `ldap: ${entry.dn}: temporarily receives no mail`);
+    if (status === "notfound" || !this.#hasFolder(mailbox, entry)) return ABSENT;
+    return { exists: true, rights: isShared ? this.#rights(entry) : null, quotas: this.#quotas(entry) };
+  }
+
+  /** Without a status an entry is in use. */
+  #status(entry: Entry): StatusMeaning {
+    const { status } = this.#options;
+    if (status === null) return "ok";
+    const meanings = new Set(
+      entry.values(status.attribute).map((value) => {
+        const meaning = status.meanings.get(value?.toLowerCase() ?? "");
+        if (meaning === undefined) throw invalid(entry, status.attribute, `"${value}" is in no status value`);
+        return meaning;
+      }),
+    );
+    if (meanings.size > 1) throw invalid(entry, status.attribute, "contradicts itself");
+    const [meaning = "ok"] = meanings;
+    return meaning;
+  }
+
+  #hasFolder(mailbox: MailboxId, entry: Entry): boolean {
+    const { folderAttribute, separator } = this.#options;
+    if (folderAttribute === null || mailbox.kind === "shared" || mailbox.folders.length === 0) return true;
+    const wanted = canonicalPath(mailbox.folders.join(separator), separator);
+    return entry.values(folderAttribute).some((path) => path !== null && canonicalPath(path, separator) === wanted);
+  }
+
+  #rights(entry: Entry): string | null {
+    const { aclAttribute } = this.#options;
+    if (aclAttribute === null) return null;
+    const values = entry.values(aclAttribute).map((value) => {
+      if (value === null) throw invalid(entry, aclAttribute, "is no UTF-8");
+      return value;
+    });
+    const found = posterRights(values);
+    if ("problem" in found) throw invalid(entry, aclAttribute, found.problem);
+    return found.rights;
+  }
+
+  #quotas(entry: Entry): QuotaUsage[] {
+    const { storage, messages, nameAttribute } = this.#options;
+    const root = (nameAttribute === null ? null : entry.values(nameAttribute)[0]) ?? entry.dn;
+    const quotas: QuotaUsage[] = [];
+    if (storage !== null) {
+      const octets = (text: string) => parseOctets(text, storage.unit);
+      const found = this.#quota(entry, storage, octets);
+      if (found !== null) quotas.push({ root, resource: "STORAGE", ...found });
+    }
+    if (messages !== null) {
+      const found = this.#quota(entry, messages, parseCount);
+      if (found !== null) quotas.push({ root, resource: "MESSAGE", ...found });
+    }
+    return quotas;
+  }
+
+  /** null: there is no limit. */
+  #quota(
+    entry: Entry,
+    attributes: { readonly limit: string; readonly usage: string },
+    parse: (text: string) => number | null,
+  ): Pick<QuotaUsage, "used" | "limit"> | null {
+    const limit = this.#number(entry, attributes.limit, parse);
+    if (limit === null || limit < 0 || (limit === 0 && this.#options.zeroIsUnlimited)) return null;
+    // Nothing is written down before the first message.
+    const used = this.#number(entry, attributes.usage, parse) ?? 0;
+    if (used < 0) throw invalid(entry, attributes.usage, "is negative");
+    return { used, limit };
+  }
+
+  /** null: the entry has no such attribute. */
+  #number(entry: Entry, attribute: string, parse: (text: string) => number | null): number | null {
+    const values = entry.values(attribute);
+    const [text] = values;
+    if (text === undefined) return null;
+    if (values.length > 1) this.#log.warning(`ldap: ${entry.dn}: ${attribute} has several values, the first counts`);
+    const number = text === null ? null : parse(text);
+    if (number === null) throw invalid(entry, attribute, `"${text}" is no number`);
+    return number;
+  }
+}
+
+/** Without empty levels, and with one spelling of what is the same to Cyrus. */
+function canonicalPath(path: string, separator: "/" | "."): string {
+  const levels = path.split(separator).filter((level) => level !== "");
+  return levels.map((level) => (separator === "/" ? level.replaceAll("^", ".") : level)).join(separator);
+}
+
+function invalid(entry: Entry, attribute: string, problem: string): StoreError {
+  return new StoreError("invalid-data", `ldap: ${entry.dn}: ${attribute} ${problem}`);
+}

@@ -1,0 +1,127 @@
+/** What a server says (RFC 4511 section 4): responses out of octets, whole and well-formed or not at all. */
+import { BerError, BerReader, berTag, readLength } from "./ber.ts";
+
+export type LdapResponse = SearchEntry | SearchReference | LdapResult;
+
+interface ResponseHeader {
+  /** The request that it answers; 0: none, it is the server's own notice. */
+  readonly id: number;
+}
+
+export interface SearchEntry extends ResponseHeader {
+  readonly kind: "entry";
+  readonly dn: string;
+  readonly attributes: readonly LdapAttribute[];
+}
+
+export interface LdapAttribute {
+  /** As the server spells it, options included. */
+  readonly description: string;
+  readonly values: readonly Buffer[];
+}
+
+/** "Ask there": never followed. */
+export interface SearchReference extends ResponseHeader {
+  readonly kind: "reference";
+  readonly uris: readonly string[];
+}
+
+/** The end of an operation. */
+export interface LdapResult extends ResponseHeader {
+  readonly kind: "result";
+  readonly operation: Operation;
+  /** Result code, RFC 4511 section 4.1.9. */
+  readonly code: number;
+  /** The server's words; "" without any. */
+  readonly message: string;
+  readonly referrals: readonly string[];
+}
+
+export type Operation = "bind" | "search" | "extended";
+
+const tag = { bind: 0x61, entry: 0x64, searchDone: 0x65, reference: 0x73, extended: 0x78, referral: 0xa3 } as const;
+/** Octets of the longest message that is read; an entry with very many values has some hundred thousand. */
+const MESSAGE_MAX = 16 * 1024 * 1024;
+const EMPTY = Buffer.alloc(0);
+
+/** Cuts the octets of a connection into responses. After a BerError nothing that follows can be trusted. */
+export class ResponseReader {
+  #pending: Buffer = EMPTY;
+
+  /** Octets that are not part of a whole response yet. */
+  get pending(): number {
+    return this.#pending.length;
+  }
+
+  /** The responses that a chunk completes. Throws BerError. */
+  *read(chunk: Buffer): Generator<LdapResponse> {
+    let bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    this.#pending = EMPTY;
+    for (;;) {
+      const end = endOfMessage(bytes);
+      if (end === null || end > bytes.length) break;
+      yield decodeResponse(bytes.subarray(0, end));
+      bytes = bytes.subarray(end);
+    }
+    this.#pending = bytes;
+  }
+}
+
+/** Where the first message ends; null where even its length is cut off. */
+function endOfMessage(bytes: Buffer): number | null {
+  if (bytes.length === 0) return null;
+  if (bytes[0] !== berTag.sequence) throw new BerError("what came is no LDAP message");
+  const header = readLength(bytes, 1, bytes.length);
+  if (header === null) return null;
+  if (header.length > MESSAGE_MAX) throw new BerError(`a message of ${header.length} octets`);
+  return header.start + header.length;
+}
+
+/** @param bytes exactly one message */
+export function decodeResponse(bytes: Buffer): LdapResponse {
+  const message = new BerReader(bytes).enter();
+  const id = message.integer();
+  // Controls may follow; none is asked for.
+  switch (message.nextTag) {
+    case tag.entry:
+      return decodeEntry(id, message.enter(tag.entry));
+    case tag.reference:
+      return { kind: "reference", id, uris: texts(message.enter(tag.reference)) };
+    case tag.searchDone:
+      return decodeResult(id, "search", message.enter(tag.searchDone));
+    case tag.bind:
+      return decodeResult(id, "bind", message.enter(tag.bind));
+    case tag.extended:
+      return decodeResult(id, "extended", message.enter(tag.extended));
+    default:
+      throw new BerError("a response of a kind that nothing was asked for");
+  }
+}
+
+function decodeEntry(id: number, entry: BerReader): SearchEntry {
+  const dn = entry.text();
+  const attributes: LdapAttribute[] = [];
+  for (const list = entry.enter(); !list.isAtEnd; ) {
+    const attribute = list.enter();
+    const description = attribute.text();
+    const values: Buffer[] = [];
+    for (const set = attribute.enter(berTag.set); !set.isAtEnd; ) values.push(set.octets(berTag.octetString));
+    attributes.push({ description, values });
+  }
+  return { kind: "entry", id, dn, attributes };
+}
+
+function decodeResult(id: number, operation: Operation, result: BerReader): LdapResult {
+  const code = result.integer(berTag.enumerated);
+  // The DN up to which the name was found: of no use to us.
+  result.text();
+  const message = result.text();
+  const referrals = result.nextTag === tag.referral ? texts(result.enter(tag.referral)) : [];
+  return { kind: "result", id, operation, code, message, referrals };
+}
+
+function texts(list: BerReader): string[] {
+  const found: string[] = [];
+  while (!list.isAtEnd) found.push(list.text());
+  return found;
+}

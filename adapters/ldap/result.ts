@@ -1,0 +1,45 @@
+/** What a result code of the server means to us (RFC 4511 section 4.1.9, appendix A): never "absent". */
+import { StoreError, type StoreErrorCode } from "../../src/store/store.ts";
+import type { LdapResult } from "./response.ts";
+
+export const SUCCESS = 0;
+const SIZE_LIMIT_EXCEEDED = 4;
+const NO_SUCH_OBJECT = 32;
+
+const meanings: Readonly<Record<number, readonly [name: string, code: StoreErrorCode, advice?: string]>> = {
+  1: ["operationsError", "unavailable"],
+  2: ["protocolError", "unavailable"],
+  3: ["timeLimitExceeded", "timeout", "is the attribute indexed?"],
+  [SIZE_LIMIT_EXCEEDED]: ["sizeLimitExceeded", "invalid-data", "the server holds back entries"],
+  7: ["authMethodNotSupported", "denied"],
+  8: ["strongerAuthRequired", "denied"],
+  10: ["referral", "unavailable", "referrals are not followed"],
+  11: ["adminLimitExceeded", "unavailable", "is the attribute indexed?"],
+  13: ["confidentialityRequired", "denied", "use ldaps:// or ldap_start_tls"],
+  14: ["saslBindInProgress", "denied"],
+  [NO_SUCH_OBJECT]: ["noSuchObject", "unavailable", "does the base exist, and may we read it?"],
+  34: ["invalidDNSyntax", "invalid-data", "check the base"],
+  48: ["inappropriateAuthentication", "denied"],
+  49: ["invalidCredentials", "denied", "check the login and its password"],
+  50: ["insufficientAccessRights", "denied"],
+  51: ["busy", "unavailable"],
+  52: ["unavailable", "unavailable"],
+  53: ["unwillingToPerform", "unavailable"],
+  80: ["other", "unavailable"],
+};
+
+/** An unsuccessful result as the error that it is. @param what was asked, for people */
+export function resultError(result: LdapResult, what: string): StoreError {
+  const [name, code, advice] = meanings[result.code] ?? ["unknown result", "unavailable"];
+  const words = [result.message, ...result.referrals, advice].filter((word) => word !== undefined && word !== "");
+  const details = words.length > 0 ? `: ${words.join("; ")}` : "";
+  return new StoreError(code, `${what}: ${name} (${result.code})${details}`);
+}
+
+export function isSizeLimit(result: LdapResult): boolean {
+  return result.code === SIZE_LIMIT_EXCEEDED;
+}
+
+export function isNoSuchObject(result: LdapResult): boolean {
+  return result.code === NO_SUCH_OBJECT;
+}

@@ -1,0 +1,44 @@
+/**
+ * Whether an empty answer may be believed. A server that lets us bind but not read (rights, a wrong base, a replica
+ * that is being filled) finds nothing and calls that a success, and every mailbox would be gone. So "nothing found"
+ * counts only on a connection that has shown us some entry of that kind lately.
+ */
+import { StoreError } from "../../src/store/store.ts";
+import type { LdapConnection, SearchQuery } from "./connection.ts";
+import { isSizeLimit, resultError, SUCCESS } from "./result.ts";
+
+/** Milliseconds for which a sighting counts: rights may be taken away while a connection lasts. */
+const SIGHTING_LASTS = 60_000;
+
+export class Sightings {
+  readonly #kind: string;
+  readonly #last = new WeakMap<LdapConnection, number>();
+
+  /** @param kind of entries, in the plural, for people */
+  constructor(kind: string) {
+    this.#kind = kind;
+  }
+
+  /** An entry was seen. */
+  note(connection: LdapConnection): void {
+    this.#last.set(connection, performance.now());
+  }
+
+  /**
+   * Resolves where entries of this kind can be seen. Rejects with StoreError where none can.
+   * @param query finds any of them
+   */
+  async confirm(connection: LdapConnection, query: SearchQuery): Promise<void> {
+    const last = this.#last.get(connection);
+    if (last !== undefined && performance.now() - last < SIGHTING_LASTS) return;
+    const { result, entries } = await connection.search({ ...query, attributes: ["1.1"], sizeLimit: 1 });
+    if (result.code !== SUCCESS && !isSizeLimit(result)) {
+      throw resultError(result, `${connection.uri}: looking for any ${this.#kind}`);
+    }
+    if (entries.length === 0) {
+      const place = `${connection.uri} shows no ${this.#kind} at all below "${query.base}"`;
+      throw new StoreError("denied", `${place}: check our rights, the base and the filter`);
+    }
+    this.note(connection);
+  }
+}
