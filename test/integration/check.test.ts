@@ -1,0 +1,247 @@
+/** `smmapd check`, asking the store itself and a running daemon. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server as NetServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { memoryVillage, villagePopulation } from "../../fixtures/memory-store.ts";
+import { createNativePopulation } from "../../fixtures/sqlite-database.ts";
+import { startTestServer, type TestServer } from "../../fixtures/test-server.ts";
+import { villageRules } from "../../fixtures/village.ts";
+import { main } from "../../src/commands/main.ts";
+
+let folder: string;
+let configFile: string;
+let daemon: TestServer;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "smmapd-check-"));
+  createNativePopulation(join(folder, "mailboxes.db"), villagePopulation);
+  configFile = join(folder, "imapd.conf");
+  writeFileSync(
+    configFile,
+    `configdirectory: ${folder}
+smmap_store: sqlite
+sql_database: mailboxes.db
+virtdomains: userid
+defaultdomain: village.example
+`,
+  );
+  daemon = await startTestServer({ store: memoryVillage(), rules: villageRules });
+});
+
+afterAll(async () => {
+  await daemon.close();
+  rmSync(folder, { recursive: true });
+});
+
+interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(args: readonly string[], { stdin = "", terminal = false } = {}): Promise<Outcome> {
+  const stdout = new PassThrough();
+  const stderr = Object.assign(new PassThrough(), { isTTY: terminal });
+  const status = await main(args, { stdin: Readable.from([stdin]), stdout, stderr, env: {} });
+  return { status, stdout: String(stdout.read() ?? ""), stderr: String(stderr.read() ?? "") };
+}
+
+const check = (...args: readonly string[]) => run(["check", "-C", configFile, ...args]);
+
+describe("replies", () => {
+  it("come one a line, and the exit status sums them up", async () => {
+    expect(await check("anna@village.example", "+Public/Post", "anna+Entwürfe")).toEqual({
+      status: 0,
+      stdout:
+        "anna@village.example: OK anna@village.example\n+Public/Post: OK +Public/Post\nanna+Entwürfe: OK anna+Entwürfe\n",
+      stderr: "",
+    });
+    expect(await check("anna", "nobody")).toMatchObject({
+      status: 1,
+      stdout: "anna: OK anna\nnobody: NOTFOUND Mailbox does not exist\n",
+    });
+    expect((await check("+Public/Look")).status).toBe(1);
+    expect(await check("nobody", "dora", "anna")).toMatchObject({ status: 75 });
+  });
+
+  it("are the same from a running daemon, on a unix socket and TCP", async () => {
+    const addresses = ["anna", "nobody", "dora", "+Public/Look", "anna+Entwürfe"];
+    const { stdout } = await check(...addresses);
+    for (const where of [daemon.path, daemon.tcp]) {
+      expect(await run(["check", "--socket", where, ...addresses])).toEqual({ status: 75, stdout, stderr: "" });
+    }
+  });
+
+  it("come as JSON, one object a line", async () => {
+    const { stdout } = await check("--json", "anna", "nobody");
+    expect(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { address: "anna", status: "OK", reply: "OK anna" },
+      { address: "nobody", status: "NOTFOUND", reply: "NOTFOUND Mailbox does not exist" },
+    ]);
+  });
+
+  it("ignore the detail with -p", async () => {
+    expect((await check("-p", "anna+Nowhere")).stdout).toBe("anna+Nowhere: OK anna+Nowhere\n");
+  });
+
+  it("hold no control characters", async () => {
+    expect((await check("anna\u001b[2J")).stdout).toBe("anna\\x1b[2J: NOTFOUND Mailbox does not exist\n");
+  });
+});
+
+describe("a list on standard input", () => {
+  const list = Array.from({ length: 150 }, (_, i) => (i % 2 === 0 ? "anna" : "nobody"));
+  const stdout = list.map((name) => `${name}: ${name === "anna" ? "OK anna" : "NOTFOUND Mailbox does not exist"}\n`);
+
+  it("is answered in its order, empty lines left out", async () => {
+    const stdin = `${list.join("\r\n\r\n")}\n`;
+    expect(await run(["check", "-C", configFile, "-"], { stdin })).toEqual({
+      status: 1,
+      stdout: stdout.join(""),
+      stderr: "",
+    });
+  });
+
+  it("shows its progress on a terminal, and wipes it away", async () => {
+    const { stderr } = await run(["check", "--socket", daemon.path, "-"], { stdin: list.join("\n"), terminal: true });
+    expect(stderr).toContain("\r[#############                 ] 64 of 150");
+    expect(stderr).toContain("\r[##############################] 150 of 150");
+    expect(stderr.endsWith("\r\x1b[K")).toBe(true);
+  });
+
+  it("may be empty", async () => {
+    expect(await run(["check", "-C", configFile, "-"])).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
+});
+
+describe("-v explains every step", () => {
+  async function steps(address: string, ...args: readonly string[]): Promise<string[]> {
+    const { stdout } = await check("-v", ...args, address);
+    return stdout
+      .trimEnd()
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim());
+  }
+
+  it("of a user's folder within its quota", async () => {
+    expect(await steps("BERT+Archive@VILLAGE.example")).toEqual([
+      'address   local part "bert", detail "Archive", domain "village.example" (lmtp_downcase_rcpt: yes, lower case but for the detail)',
+      'domain    the default domain, left out; user id "bert"',
+      'mailbox   folder "Archive" of user "bert"; Cyrus would call it user.bert.Archive',
+      "store     sqlite: exists, rights do not matter, limited by quota",
+      "quota     root bert: STORAGE 8192 of 65536 octets",
+      "verdict   accept: the mailbox exists, may be posted to and is within its quota",
+    ]);
+  });
+
+  it.each([
+    ["gustav", "verdict   over-quota: quota root gustav: 3 messages and one more are over the limit of 2"],
+    ["dora", "verdict   over-quota: quota root dora: 8192 octets are over the limit of 4096"],
+    ["nobody", "verdict   absent: the store says that there is no such mailbox"],
+    ["anna@hill.example", 'domain    counts; user id "anna@hill.example"'],
+    ["anna", 'domain    none written, so the default domain village.example; user id "anna"'],
+    ["+Public/Look", "verdict   denied: the folder may be seen (l) but not posted to (p)"],
+    [
+      "+Public/Secret",
+      "verdict   absent: the folder may be neither seen (l) nor posted to (p), so it is as good as absent",
+    ],
+    ["+Public", 'store     sqlite: exists, rights "lrsp", no quota limit'],
+    ["+user/anna", 'mailbox   shared folder "user/anna"; Cyrus would call it user.anna'],
+    ["@village.example", "verdict   absent: no mailbox can have this address: a shared address that names no folder"],
+    ["+", "store     sqlite: not asked"],
+  ])("of %s", async (address, step) => {
+    expect(await steps(address)).toContain(step);
+  });
+
+  it("as JSON", async () => {
+    const { stdout } = await check("-v", "--json", "dora");
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: "TEMP",
+      recipient: { localpart: "dora", detail: null },
+      mailbox: { kind: "user", user: "dora" },
+      facts: { exists: true, quotas: [{ used: 8192, limit: 4096 }] },
+      failure: null,
+      outcome: "over-quota",
+    });
+  });
+
+  it("of a store that cannot tell", async () => {
+    const broken = join(folder, "broken.conf");
+    writeFileSync(
+      broken,
+      `configdirectory: ${folder}\nsmmap_store: sqlite\nsql_database: missing.db\nvirtdomains: off\n`,
+    );
+    const { status, stdout } = await run(["check", "-v", "-C", broken, "anna@any.example"]);
+    expect(status).toBe(75);
+    expect(stdout).toContain("anna@any.example: TEMP Mailbox look-up failed, try again later\n");
+    expect(stdout).toMatch(/store {5}sqlite: .*missing\.db.* \[unavailable\]/);
+    expect(stdout).toContain("verdict   failed: the store could not tell, so the answer is temporary");
+    expect(stdout).toContain('domain    virtdomains is off, no domain counts; user id "anna"');
+    const { stdout: json } = await run(["check", "-v", "--json", "-C", broken, "anna"]);
+    expect(JSON.parse(json)).toMatchObject({ outcome: "failed", facts: null, failure: { code: "unavailable" } });
+  });
+});
+
+describe("mistakes", () => {
+  it.each([
+    [["check"], "check takes addresses"],
+    [["check", "-x"], "unknown option -x"],
+    [["check", "-v", "--socket", "/x", "anna"], "-v explains what the store says"],
+    [["check", "--socket", "nowhere", "anna"], "--socket takes a path or HOST:PORT, not nowhere"],
+    [["nonsense"], "unknown command nonsense"],
+    [["-U250"], "unknown option -U250"],
+    [["-U", "many"], "option -U takes a number, not many"],
+  ])("on the command line %j end with 64 and the usage", async (args, problem) => {
+    const { status, stderr } = await run(args);
+    expect(status).toBe(64);
+    expect(stderr).toContain(`smmapd: ${problem}`);
+    expect(stderr).toContain("usage: smmapd [-C file]");
+  });
+
+  it("in the configuration end with 78", async () => {
+    expect(await run(["check", "-C", join(folder, "none.conf"), "anna"])).toMatchObject({
+      status: 78,
+      stderr: expect.stringContaining(`can't open configuration file ${folder}/none.conf`),
+    });
+  });
+
+  it("--help shows the usage", async () => {
+    expect(await run(["--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining("usage: smmapd") });
+  });
+});
+
+describe("a daemon that is not there", () => {
+  it("ends with 75 and says which", async () => {
+    const where = join(folder, "nobody-listens");
+    expect(await run(["check", "--socket", where, "anna"])).toMatchObject({
+      status: 75,
+      stderr: expect.stringContaining(`smmapd: ${where}: connect ENOENT`),
+    });
+  });
+
+  it.each([
+    ["hangs up", "", "the daemon closed the connection"],
+    ["talks nonsense", "hello", "the reply is no netstring: missing length"],
+  ])("or %s, likewise", async (_name, answer, problem) => {
+    const path = join(folder, `odd-${answer.length}`);
+    const odd: NetServer = createServer((socket) => socket.resume().end(answer)).listen(path);
+    try {
+      expect(await run(["check", "--socket", path, "anna"])).toMatchObject({
+        status: 75,
+        stdout: "",
+        stderr: expect.stringContaining(problem),
+      });
+    } finally {
+      await new Promise((resolve) => odd.close(resolve));
+    }
+  });
+});
