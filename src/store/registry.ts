@@ -7,6 +7,7 @@ import { ConfigError, type StoreAdapter } from "./store.ts";
 const builtIn: Readonly<Record<string, () => Promise<unknown>>> = {
   sqlite: () => import("../../adapters/sqlite/index.ts"),
   imap: () => import("../../adapters/imap/index.ts"),
+  ldap: () => import("../../adapters/ldap/index.ts"),
 };
 
 /** Names of the stores that come with the program. */
