@@ -22,7 +22,7 @@ export interface ConfigSource {
 
 /** @throws ConfigError where the file cannot be read, breaks the grammar, sets an option twice, has no configdirectory */
 export function loadConfig({ file, env, keys = [] }: ConfigSource): Config {
-  return new Config(readImapdConf(file, env.CYRUS_PREFIX), env.CYRUS_SERVICE ?? "smmap", keys);
+  return new Config(readImapdConf(file, env.CYRUS_PREFIX), env.CYRUS_SERVICE || "smmap", keys);
 }
 
 /** An option as it is in force. */
@@ -44,7 +44,7 @@ export class Config implements ConfigReader {
   /** In lower case. An option written with this name and "_" in front is for us alone. */
   readonly service: string;
   readonly #conf: ImapdConf;
-  readonly #definitions: Map<string, KeyDefinition>;
+  #definitions: ReadonlyMap<string, KeyDefinition>;
   #settled: SettledOptions;
   /** Names without a definition that were asked for all the same, such as imap1_password. */
   readonly #asked = new Set<string>();
@@ -54,7 +54,7 @@ export class Config implements ConfigReader {
   constructor(conf: ImapdConf, service: string, keys: readonly KeyDefinition[] = []) {
     this.#conf = conf;
     this.service = service.toLowerCase();
-    this.#definitions = new Map([...keys, ...ownKeys].map((key) => [key.name, key]));
+    this.#definitions = byName([...ownKeys, ...keys]);
     this.#settled = this.#settle();
     const directory = this.#find("configdirectory");
     if (directory === undefined) {
@@ -66,7 +66,7 @@ export class Config implements ConfigReader {
 
   /** Makes further options known; one of the manual page stays as it is. */
   register(keys: readonly KeyDefinition[]): void {
-    for (const key of keys) if (!this.#definitions.has(key.name)) this.#definitions.set(key.name, key);
+    this.#definitions = byName([...this.#definitions.values(), ...keys]);
     this.#settled = this.#settle();
   }
 
@@ -244,6 +244,13 @@ export class Config implements ConfigReader {
       ({ file, line, name }) => `${file}:${line}: every user of this machine can read ${name}; chmod o-r ${file}`,
     );
   }
+}
+
+/** Of two definitions the first one counts. */
+function byName(keys: readonly KeyDefinition[]): ReadonlyMap<string, KeyDefinition> {
+  const definitions = new Map<string, KeyDefinition>();
+  for (const key of keys) if (!definitions.has(key.name)) definitions.set(key.name, key);
+  return definitions;
 }
 
 function origin({ file, line, form, name }: Setting): string {

@@ -16,16 +16,16 @@ export function nearestName(name: string, names: Iterable<string>): string | nul
   return nearest;
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** Levenshtein's distance, row by row. */
 function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let i = 1; i <= from.length; i++) {
-    const next = [i];
+    const row = [i];
     for (let j = 1; j <= to.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const [diagonal, up, left] = [above[j - 1], above[j], row[j - 1]] as [number, number, number];
+      row.push(Math.min(diagonal + (from[i - 1] === to[j - 1] ? 0 : 1), up + 1, left + 1));
     }
-    row = next;
+    above = row;
   }
-  return row[to.length] ?? 0;
+  return above[to.length] as number;
 }

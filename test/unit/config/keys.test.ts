@@ -100,7 +100,7 @@ describe("the manual page", () => {
 function kindOf({ type, values, default: value, secret }: KeyDefinition): string {
   const kind = values === undefined ? type : `choice of ${values.map((word) => `\`${word}\``).join(", ")}`;
   const initial = value === null ? "no default" : value === "" ? "empty by default" : `default \`${value}\``;
-  return `*${secret ? "secret " : ""}${kind}; ${initial}*`;
+  return `_${secret ? "secret " : ""}${kind}; ${initial}_`;
 }
 
 function unwrap(paragraph: string): string {
