@@ -22,8 +22,6 @@ export class NetstringDecoder {
   #bytes: Buffer = EMPTY;
   #start = 0;
   #end = 0;
-  /** Whether #bytes is ours to append to, or a chunk that belongs to the socket. */
-  #owned = false;
 
   /** @param payloadMax longest payload in octets; a longer one is refused on its length, before it is read */
   constructor(payloadMax: number) {
@@ -41,7 +39,6 @@ export class NetstringDecoder {
       this.#bytes = chunk;
       this.#start = 0;
       this.#end = chunk.length;
-      this.#owned = false;
     } else {
       this.#append(chunk);
     }
@@ -86,16 +83,18 @@ export class NetstringDecoder {
     throw new ProtocolError(whole ? "missing terminator" : "request size doesn't match length");
   }
 
-  /** Doubling keeps the copying linear, and memory proportional to what was really sent. */
+  /**
+   * Doubling keeps the copying linear, and memory proportional to what was really sent. The socket's own chunk has no
+   * room at its end, so it is copied and never written to.
+   */
   #append(chunk: Buffer): void {
     const pending = this.#end - this.#start;
     const needed = pending + chunk.length;
-    if (!this.#owned || this.#end + chunk.length > this.#bytes.length) {
+    if (this.#end + chunk.length > this.#bytes.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(needed * 2, 128));
       this.#bytes.copy(grown, 0, this.#start, this.#end);
       this.#bytes = grown;
       this.#start = 0;
-      this.#owned = true;
     }
     chunk.copy(this.#bytes, this.#start + pending);
     this.#end = this.#start + needed;
