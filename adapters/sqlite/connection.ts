@@ -1,22 +1,12 @@
 /** One open handle on a database file, and the mailboxes found through it. It only ever reads. */
 import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
 import type { MailboxFacts, MailboxId } from "../../src/store/store.ts";
-import type { Query } from "./sql-text.ts";
 import type { Layout, Tables } from "./tables.ts";
 
 /** Kibibytes of pages to keep: about as much as a million mailboxes take. Memory is used as pages are read. */
 const CACHE_SIZE = 64 * 1024;
 /** Look-ups in one read transaction, so that a writer never waits long for the end of a turn. */
 const READS_MAX = 200;
-
-/** One step of the program behind a statement, as EXPLAIN tells it. */
-interface Opcode {
-  readonly opcode: string;
-  /** The cursor that the step is about. */
-  readonly p1: number;
-  /** For OpenRead, the first page of the table. */
-  readonly p2: number;
-}
 
 export class Connection {
   readonly pageSize: number;
@@ -58,6 +48,10 @@ export class Connection {
     return this.#tables.find(mailbox);
   }
 
+  get warnings(): readonly string[] {
+    return this.#tables.warnings;
+  }
+
   /** Milliseconds that SQLite waits for a lock, and everything else with it. */
   set busyTimeout(milliseconds: number) {
     this.#database.pragma(`busy_timeout = ${milliseconds}`);
@@ -72,16 +66,6 @@ export class Connection {
   /** Reads the schema. */
   probe(): void {
     this.#database.prepare("SELECT count(*) FROM sqlite_schema").get();
-  }
-
-  /** Names of the tables that a query reads from end to end, by SQLite's program for it (https://www.sqlite.org/opcode.html). */
-  tablesReadWhole({ sql, parameters }: Query): readonly string[] {
-    const program = this.#database.prepare<unknown[], Opcode>(`EXPLAIN ${sql}`).all(parameters.map(() => null));
-    const pages = new Map(program.filter(({ opcode }) => opcode === "OpenRead").map(({ p1, p2 }) => [p1, p2]));
-    const rewound = program.filter(({ opcode, p1 }) => opcode === "Rewind" && pages.has(p1));
-    const nameOf = this.#database.prepare<[number], string>("SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?");
-    const names = rewound.map(({ p1 }) => nameOf.pluck(true).get(pages.get(p1) ?? 0) ?? "sqlite_schema");
-    return [...new Set(names)];
   }
 
   close(): void {

@@ -5,7 +5,15 @@
 import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
 import { Connection } from "./connection.ts";
 import { describeFault, isFileFault, isLock } from "./fault.ts";
-import { type FileState, isSameContent, isSameFile, stateOf, UnusableFile } from "./file-state.ts";
+import {
+  type FileState,
+  isSameFile,
+  isSameState,
+  stateOf,
+  UnusableFile,
+  type WriteAheadLog,
+  walBeside,
+} from "./file-state.ts";
 import { describeMailbox, RowError } from "./row.ts";
 import type { Layout } from "./tables.ts";
 
@@ -40,7 +48,11 @@ export class DatabaseFile {
   #lookAt = 0;
   /** When the file was first found locked, by the same clock; null: it is not. */
   #lockedAt: number | null = null;
-  #warning = "";
+  /** The file that was last in use, and the write-ahead log beside it then. */
+  #file: FileState | null = null;
+  #wal: WriteAheadLog | null = null;
+  /** What was warned of already. */
+  #warnings: ReadonlySet<string> = new Set();
 
   constructor(options: DatabaseFileOptions) {
     this.#options = options;
@@ -79,16 +91,20 @@ export class DatabaseFile {
 
   #current(): Connection {
     const now = performance.now();
-    if (now >= this.#lookAt) this.#look(now);
+    if (now >= this.#lookAt) return this.#look(now);
     if (this.#fault !== null) throw this.#fault;
-    return this.#connection ?? this.#open(stateOf(this.#options.path));
+    return this.#connection ?? this.#look(now);
   }
 
-  #look(now: number): void {
+  /** Looks at the path, and goes over to what is there now. */
+  #look(now: number): Connection {
     this.#fault = null;
     this.#lookAt = now + LOOK_INTERVAL;
     const state = stateOf(this.#options.path);
-    if (this.#seen === null || !isSameContent(state, this.#seen)) this.#renew(state);
+    const seen = this.#seen;
+    if (this.#connection === null || seen === null || !isSameState(state, seen)) return this.#renew(state);
+    this.#wal = walBeside(this.#options.path);
+    return this.#connection;
   }
 
   /**
@@ -99,40 +115,54 @@ export class DatabaseFile {
   #isUnchanged(isFresh: boolean): boolean {
     const state = stateOf(this.#options.path);
     const seen = this.#seen;
-    if (seen !== null && isSameContent(state, seen) && (isFresh || seen.isSettled)) return true;
+    if (seen !== null && isSameState(state, seen) && (isFresh || seen.isSettled)) return true;
     this.#renew(state);
     return false;
   }
 
-  /** Goes over to the file as it is now. */
-  #renew(state: FileState): void {
-    const connection = this.#connection;
-    if (connection === null || this.#seen === null || !isSameFile(state, this.#seen)) {
-      this.#open(state);
-    } else {
-      this.#seen = state;
+  /** Forgets what was read; goes over to the file at the path where it is another one. */
+  #renew(state: FileState): Connection {
+    const { path, log } = this.#options;
+    let connection = this.#connection;
+    if (connection !== null && this.#seen !== null && isSameFile(state, this.#seen)) {
       connection.refresh();
-      this.#checkSize(state, connection);
+    } else {
+      const isReplaced = this.#file !== null && !isSameFile(state, this.#file);
+      this.#disconnect();
+      if (isReplaced) this.#checkWal();
+      connection = this.#open();
+      if (isReplaced) log.notice(`sqlite: ${path} was replaced; the new file is in use`);
     }
-  }
-
-  #open(state: FileState): Connection {
-    const { path, busyTimeout, layout, log } = this.#options;
-    const isReplaced = this.#connection !== null;
-    this.#disconnect();
-    const connection = new Connection(path, this.#lockedAt === null ? busyTimeout : 0, layout);
-    this.#connection = connection;
+    if (state.size % connection.pageSize !== 0) {
+      // SQLite writes whole pages, and reads the missing part of one as zeros.
+      throw new UnusableFile(`${path} ends within a page; it is damaged, or not yet written to its end`);
+    }
     this.#seen = state;
-    this.#checkSize(state, connection);
-    if (isReplaced) log.notice(`sqlite: ${path} was replaced; the new file is in use`);
-    this.#warnOfScans(connection);
+    this.#file = state;
+    this.#wal = walBeside(path);
     return connection;
   }
 
-  /** SQLite writes whole pages, and takes the rest of a page that is cut off for zeros. */
-  #checkSize({ size }: FileState, { pageSize }: Connection): void {
-    if (size % pageSize === 0) return;
-    throw new UnusableFile(`${this.#options.path} ends within a page; it is damaged, or not yet written to its end`);
+  #open(): Connection {
+    const { path, busyTimeout, layout, log } = this.#options;
+    const connection = new Connection(path, this.#lockedAt === null ? busyTimeout : 0, layout);
+    this.#connection = connection;
+    for (const warning of connection.warnings) {
+      if (!this.#warnings.has(warning)) log.warning(`sqlite: ${path}: ${warning}`);
+    }
+    this.#warnings = new Set(connection.warnings);
+    return connection;
+  }
+
+  /** SQLite would read the log of the database that was here before as a part of the one that is here now. */
+  #checkWal(): void {
+    const { path } = this.#options;
+    const wal = walBeside(path);
+    if (wal === null || wal.size === 0 || wal.inode !== this.#wal?.inode) return;
+    throw new UnusableFile(
+      `${path} was replaced, but ${path}-wal still belongs to the database before; stop what writes to it, ` +
+        `remove ${path}-wal and ${path}-shm, and put the new database in place once more`,
+    );
   }
 
   #disconnect(): void {
@@ -146,9 +176,9 @@ export class DatabaseFile {
     if (error instanceof RowError && mailbox !== null) {
       return new StoreError("invalid-data", `sqlite: ${describeMailbox(mailbox)}: ${error.message}`, { cause: error });
     }
-    const { path } = this.#options;
+    const { path, layout } = this.#options;
     if (isLock(error)) return this.#locked("is locked by another program");
-    const fault = describeFault(path, error);
+    const fault = describeFault(path, error, layout.remedy);
     if (this.#connection === null || isFileFault(error)) {
       this.#disconnect();
       this.#fault = fault;
@@ -161,8 +191,8 @@ export class DatabaseFile {
   /** From the first failure on, nobody waits for the lock within SQLite, where the whole program would wait too. */
   #locked(how: string): StoreError {
     const now = performance.now();
-    if (this.#lockedAt === null && this.#connection !== null) this.#connection.busyTimeout = 0;
-    this.#lockedAt ??= now;
+    if (this.#connection !== null) this.#connection.busyTimeout = 0;
+    if (this.#lockedAt === null || now > this.#lookAt + LOCK_PATIENCE) this.#lockedAt = now;
     const message = `sqlite: ${this.#options.path} ${how}`;
     this.#fault =
       now - this.#lockedAt < LOCK_PATIENCE
@@ -175,22 +205,5 @@ export class DatabaseFile {
   #unlocked(): void {
     this.#lockedAt = null;
     if (this.#connection !== null) this.#connection.busyTimeout = this.#options.busyTimeout;
-  }
-
-  /** Said once, and again when a new file has other tables to say it of. */
-  #warnOfScans(connection: Connection): void {
-    const { path, layout, log } = this.#options;
-    const slow = layout.queries.flatMap((query) => {
-      const tables = connection.tablesReadWhole(query);
-      return tables.length === 0 ? [] : [`all of ${tables.join(" and ")} is read for: ${query.text}`];
-    });
-    const warning = slow.join("; ");
-    if (warning !== "" && warning !== this.#warning) {
-      log.warning(
-        `sqlite: ${path}: a query uses no index, and every request waits for it: ${warning}. ` +
-          "Make an index on the columns that it compares, and compare them as they are: no lower(), no LIKE",
-      );
-    }
-    this.#warning = warning;
   }
 }

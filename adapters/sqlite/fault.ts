@@ -3,15 +3,16 @@ import { StoreError, type StoreErrorCode } from "../../src/store/store.ts";
 import { UnusableFile } from "./file-state.ts";
 import { RefusedStatement } from "./read-only.ts";
 
-/** By the beginning of SQLite's result code (https://www.sqlite.org/rescode.html): what to do, and the kind of error. */
+/**
+ * By the beginning of SQLite's result code (https://www.sqlite.org/rescode.html) or of the system's: the kind of error,
+ * and what to do.
+ */
 const faults: readonly (readonly [code: string, kind: StoreErrorCode, advice: string])[] = [
   [
     "SQLITE_CANTOPEN",
     "denied",
     "let the user that smmapd runs as read the file, and for a database in WAL mode write to its directory",
   ],
-  ["SQLITE_PERM", "denied", "let the user that smmapd runs as read the file"],
-  ["SQLITE_AUTH", "denied", "let the user that smmapd runs as read the file"],
   [
     "SQLITE_READONLY",
     "unavailable",
@@ -24,6 +25,7 @@ const faults: readonly (readonly [code: string, kind: StoreErrorCode, advice: st
     "unavailable",
     "it is damaged, or not yet written to its end: check it with PRAGMA integrity_check, or put it back from a backup",
   ],
+  ["EACCES", "denied", "let the user that smmapd runs as search the directory and read the file"],
   ["SQLITE_IOERR", "unavailable", "check the disk"],
   ["SQLITE_SCHEMA", "unavailable", "its tables are just being changed"],
 ];
@@ -36,32 +38,24 @@ export function isLock(error: unknown): boolean {
 
 /** The whole file is in doubt, not one look-up alone. */
 export function isFileFault(error: unknown): boolean {
-  if (error instanceof UnusableFile) return true;
   const code = codeOf(error);
   return !code.startsWith("SQLITE_") || faults.some(([prefix]) => code.startsWith(prefix));
 }
 
-/** The error that a look-up fails with; its message is for the log. */
-export function describeFault(path: string, error: unknown): StoreError {
-  const options = { cause: error };
-  if (!(error instanceof Error)) return new StoreError("internal", `sqlite: ${path}: ${String(error)}`, options);
-  if (error instanceof UnusableFile) return new StoreError("unavailable", `sqlite: ${error.message}`, options);
-  if (error instanceof RefusedStatement) {
-    return new StoreError("invalid-data", `sqlite: ${path}: ${error.message}`, options);
-  }
+/**
+ * The error that a look-up fails with; its message is for the log.
+ * @param remedy what to do where the database has other tables than expected
+ */
+export function describeFault(path: string, error: unknown, remedy: string): StoreError {
+  const told = (kind: StoreErrorCode, message: string) => new StoreError(kind, `sqlite: ${message}`, { cause: error });
   const code = codeOf(error);
+  if (!(error instanceof Error)) return told("internal", `${path}: ${String(error)}`);
+  if (error instanceof UnusableFile) return told("unavailable", error.message);
+  if (error instanceof RefusedStatement) return told("invalid-data", `${path}: ${error.message}`);
   const [, kind, advice] = faults.find(([prefix]) => code.startsWith(prefix)) ?? [];
-  if (kind !== undefined)
-    return new StoreError(kind, `sqlite: ${path}: ${error.message} (${code}); ${advice}`, options);
-  if (code === "EACCES" || code === "EPERM") {
-    const message = `sqlite: ${error.message}; let the user that smmapd runs as search the directory and read the file`;
-    return new StoreError("denied", message, options);
-  }
-  if (code === "SQLITE_ERROR") {
-    const message = `sqlite: ${path}: ${error.message}; do the tables and the queries belong together?`;
-    return new StoreError("invalid-data", message, options);
-  }
-  return new StoreError("unavailable", `sqlite: ${path}: ${error.message} (${code || error.name})`, options);
+  if (kind !== undefined) return told(kind, `${path}: ${error.message} (${code}); ${advice}`);
+  if (code === "SQLITE_ERROR") return told("invalid-data", `${path}: ${error.message}; ${remedy}`);
+  return told(code === "" ? "internal" : "unavailable", `${path}: ${error.message}`);
 }
 
 function codeOf(error: unknown): string {

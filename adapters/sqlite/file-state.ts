@@ -25,6 +25,7 @@ export function stateOf(path: string): FileState {
   if (stats === undefined) {
     throw new UnusableFile(`there is no file ${path}; create the database, or correct sql_database`);
   }
+  if (!stats.isFile()) throw new UnusableFile(`${path} is no file; correct sql_database`);
   if (stats.size === 0) {
     throw new UnusableFile(`${path} is empty; create the database again, or put it back from a backup`);
   }
@@ -41,6 +42,19 @@ export function isSameFile(one: FileState, other: FileState): boolean {
   return one.inode === other.inode && one.device === other.device;
 }
 
-export function isSameContent(one: FileState, other: FileState): boolean {
-  return one.changedAt === other.changedAt && one.size === other.size;
+/** Whether nothing has been written in between. */
+export function isSameState(one: FileState, other: FileState): boolean {
+  return one.changedAt === other.changedAt && one.size === other.size && isSameFile(one, other);
+}
+
+/** SQLite's write-ahead log beside a database in WAL mode (https://www.sqlite.org/wal.html). */
+export interface WriteAheadLog {
+  readonly inode: number;
+  readonly size: number;
+}
+
+/** null: there is none. */
+export function walBeside(path: string): WriteAheadLog | null {
+  const stats = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  return stats === undefined ? null : { inode: stats.ino, size: stats.size };
 }

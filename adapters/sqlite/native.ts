@@ -68,7 +68,7 @@ type Row = [
 
 export class NativeLayout implements Layout {
   readonly capabilities: StoreCapabilities = { folders: true, shared: true, quota: ["STORAGE", "MESSAGE"] };
-  readonly queries = [];
+  readonly remedy = "create the tables with schema.sql, or set smmap_sql_query for tables of your own";
   readonly #zero: ZeroLimit;
 
   constructor(zero: ZeroLimit) {
@@ -81,6 +81,7 @@ export class NativeLayout implements Layout {
 }
 
 class NativeTables implements Tables {
+  readonly warnings = [];
   readonly #zero: ZeroLimit;
   readonly #inbox: Statement<[string, string], Row>;
   readonly #folder: Statement<[string, string, string, string], Row>;

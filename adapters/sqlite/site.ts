@@ -7,6 +7,7 @@ import {
   type QuotaUsage,
   type StoreCapabilities,
 } from "../../src/store/store.ts";
+import { tablesReadWhole } from "./query-plan.ts";
 import { prepareReading, RefusedStatement } from "./read-only.ts";
 import {
   absent,
@@ -34,7 +35,7 @@ const knownColumns: readonly string[] = [...otherColumns, ...Object.keys(limitUn
 
 export class SiteLayout implements Layout {
   readonly capabilities: StoreCapabilities;
-  readonly queries: readonly Query[];
+  readonly remedy = "correct smmap_sql_query or smmap_sql_shared_query";
   readonly #user: Query;
   readonly #shared: Query | null;
   readonly #zero: ZeroLimit;
@@ -44,23 +45,46 @@ export class SiteLayout implements Layout {
     this.#user = user;
     this.#shared = shared;
     this.#zero = zero;
-    this.queries = shared === null ? [user] : [user, shared];
     this.capabilities = {
       folders: user.parameters.some((parameter) => parameter === "detail" || parameter === "mailbox"),
       shared: shared !== null,
-      quota: (["STORAGE", "MESSAGE"] as const).filter((resource) =>
-        this.queries.some(({ sql }) => (resource === "STORAGE" ? /\*|quota_[bkm]/i : /\*|quota_messages/i).test(sql)),
-      ),
+      quota: (["STORAGE", "MESSAGE"] as const).filter((resource) => [user, shared].some(mayLimit(resource))),
     };
   }
 
   prepare(database: Database): Tables {
     const user = new SiteTable(database, this.#user, this.#zero);
     const shared = this.#shared === null ? null : new SiteTable(database, this.#shared, this.#zero);
+    const lacksRights = shared?.columns.has("rights") === false;
     return {
+      warnings: [
+        ...slowness(database, this.#user),
+        ...(this.#shared === null ? [] : slowness(database, this.#shared)),
+        ...(lacksRights ? [noRights] : []),
+      ],
       find: (mailbox) => (mailbox.kind === "user" ? user : shared)?.find(mailbox) ?? absent,
     };
   }
+}
+
+const noRights =
+  "smmap_sql_shared_query gives no column rights, so nobody may post to any shared folder; " +
+  "where everybody may, let it give 'p' AS rights";
+
+/** Whether a query can give a limit; "*" can stand for any column. */
+function mayLimit(resource: "STORAGE" | "MESSAGE"): (query: Query | null) => boolean {
+  const pattern = resource === "STORAGE" ? /\*|quota_(bytes|kib|mib)/i : /\*|quota_messages/i;
+  return (query) => query !== null && pattern.test(query.sql);
+}
+
+function slowness(database: Database, query: Query): string[] {
+  const tables = tablesReadWhole(database, query);
+  if (tables.length === 0) return [];
+  return [
+    `the whole of ${tables.join(" and ")} is read for every request, and nothing else is answered meanwhile; ` +
+      "make an index on the columns that the query compares, and compare them as they are (no lower(), no LIKE); " +
+      `the query is: ${query.text}`,
+  ];
 }
 
 type Row = [
@@ -75,6 +99,7 @@ type Row = [
 
 /** One prepared query. */
 class SiteTable {
+  readonly columns: ReadonlySet<string>;
   readonly #statement: Statement<unknown[], Row>;
   readonly #values: string[];
   readonly #read: readonly ((mailbox: MailboxId) => string)[];
@@ -84,6 +109,7 @@ class SiteTable {
 
   constructor(database: Database, query: Query, zero: ZeroLimit) {
     const columns = columnsOf(database, query);
+    this.columns = columns;
     this.#zero = zero;
     this.#limitColumn = only(query, columns, limitUnits) ?? "quota_bytes";
     this.#usageColumn = only(query, columns, usageUnits) ?? "used_bytes";

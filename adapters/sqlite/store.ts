@@ -33,7 +33,7 @@ export class SqliteStore implements MailboxStore {
       this.#file.probe();
     } catch (error) {
       // Not a reason not to start, but one to say so before the first request.
-      log.error(error instanceof Error ? error.message : String(error));
+      if (!(error instanceof LockedError)) log.error(error instanceof Error ? error.message : String(error));
     }
   }
 

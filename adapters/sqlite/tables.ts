@@ -1,9 +1,10 @@
 import type { Database } from "better-sqlite3";
 import type { MailboxFacts, MailboxId, StoreCapabilities } from "../../src/store/store.ts";
-import type { Query } from "./sql-text.ts";
 
 /** Prepared statements that find mailboxes in one open database. */
 export interface Tables {
+  /** What an administrator should know about them. */
+  readonly warnings: readonly string[];
   /** Throws RowError where a row makes no sense, and whatever SQLite throws. */
   find(mailbox: MailboxId): MailboxFacts;
 }
@@ -11,8 +12,8 @@ export interface Tables {
 /** One way to lay out mailboxes in a database: the native schema, or a site's own. */
 export interface Layout {
   readonly capabilities: StoreCapabilities;
-  /** The queries that are somebody's own, to be held against their plan. */
-  readonly queries: readonly Query[];
+  /** What to do where the database has other tables than those that are asked for. */
+  readonly remedy: string;
   /** @throws RefusedStatement, and whatever SQLite throws */
   prepare(database: Database): Tables;
 }
