@@ -1,0 +1,99 @@
+/**
+ * What the imap store costs: look-ups a second through it, beside raw sockets that send the same commands to the same
+ * Cyrus from the same process, connection for connection. Prints a section in Markdown.
+ *
+ *     npm run --silent build && node dist/bench/imap.js
+ */
+import { Cyrus } from "../fixtures/servers/cyrus.ts";
+import type { CyrusClient } from "../fixtures/servers/cyrus-client.ts";
+import { openImapStore } from "../fixtures/servers/cyrus-store.ts";
+import { Lookup } from "../src/store/lookup.ts";
+import type { MailboxStore, UserMailbox } from "../src/store/store.ts";
+
+const USERS = 1000;
+const ROUNDS = 5;
+/** Milliseconds of one measurement. */
+const DURATION = 2_000;
+const CONNECTIONS = [1, 4, 8];
+
+interface Round {
+  /** Look-ups a second. */
+  readonly store: number;
+  readonly raw: number;
+}
+
+/** Asks one after the other in each of several lanes; how many were answered a second. */
+async function measure(lanes: readonly ((user: string) => Promise<void>)[]): Promise<number> {
+  const start = performance.now();
+  let answered = 0;
+  await Promise.all(
+    lanes.map(async (ask, lane) => {
+      for (let i = lane; performance.now() - start < DURATION; i += lanes.length) {
+        await ask(`user${i % USERS}`);
+        answered++;
+      }
+    }),
+  );
+  return (answered * 1000) / (performance.now() - start);
+}
+
+function throughStore(store: MailboxStore): (user: string) => Promise<void> {
+  return async (user) => {
+    const mailbox: UserMailbox = { kind: "user", user, domain: null, folders: [], address: user, detail: null };
+    const facts = await store.lookup(mailbox, new Lookup());
+    if (!facts.exists) throw new Error(`${user} is said to be absent`);
+  };
+}
+
+function throughSocket(client: CyrusClient): (user: string) => Promise<void> {
+  return async (user) => {
+    const untagged = await client.ok(`GETQUOTAROOT "user/${user}"`);
+    if (untagged.length !== 2) throw new Error(`${user} has no quota: ${untagged}`);
+  };
+}
+
+async function compare(cyrus: Cyrus, connections: number): Promise<Round[]> {
+  const store = openImapStore(cyrus, { smmap_pool_size: `${connections}` });
+  const clients = await Promise.all(Array.from({ length: connections }, () => cyrus.admin()));
+  try {
+    const rounds: Round[] = [];
+    // The first round warms both up.
+    for (let round = 0; round <= ROUNDS; round++) {
+      const raw = await measure(clients.map(throughSocket));
+      const through = await measure(clients.map(() => throughStore(store)));
+      if (round > 0) rounds.push({ store: through, raw });
+    }
+    return rounds;
+  } finally {
+    await store.close();
+    for (const client of clients) await client.close();
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+const cyrus = await Cyrus.start();
+try {
+  const client = await cyrus.admin();
+  for (let i = 0; i < USERS; i++) {
+    await client.ok(`CREATE "user/user${i}"`);
+    await client.ok(`SETQUOTA "user/user${i}" (STORAGE 1000 MESSAGE 1000)`);
+  }
+  await client.close();
+  const lines = [
+    "| connections | look-ups/s, store | look-ups/s, raw sockets | ratio |",
+    "| ----------: | ----------------: | ----------------------: | ----: |",
+  ];
+  for (const connections of CONNECTIONS) {
+    const rounds = await compare(cyrus, connections);
+    const store = median(rounds.map((round) => round.store)).toFixed(0);
+    const raw = median(rounds.map((round) => round.raw)).toFixed(0);
+    const ratio = median(rounds.map((round) => round.store / round.raw)).toFixed(2);
+    lines.push(`| ${connections} | ${store} | ${raw} | ${ratio} |`);
+  }
+  process.stdout.write(`${lines.join("\n")}\n`);
+} finally {
+  await cyrus.stop();
+}
