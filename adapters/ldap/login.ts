@@ -22,7 +22,7 @@ export async function openConnection(
   signal.throwIfAborted();
   const limit = new AbortController();
   const forward = () => limit.abort(signal.reason);
-  const late = new StoreError("timeout", `not connected within ${options.timeout} ms`);
+  const late = new StoreError("timeout", `ldap: not connected within ${options.timeout} ms`);
   const timer = setTimeout(() => limit.abort(late), options.timeout);
   signal.addEventListener("abort", forward);
   try {
@@ -62,14 +62,14 @@ async function attempt(connection: LdapConnection, signal: AbortSignal, task: ()
 
 async function startTls(connection: LdapConnection): Promise<void> {
   const result = await connection.extend(START_TLS);
-  if (result.code !== SUCCESS) throw resultError(result, "the server does not begin TLS");
+  if (result.code !== SUCCESS) throw resultError(result, "ldap: the server does not begin TLS");
   connection.handOver();
 }
 
 async function bind(connection: LdapConnection, method: BindMethod): Promise<void> {
   if (method.kind === "anonymous") return;
   const result = await connection.bind(bindRequest(method));
-  if (result.code !== SUCCESS) throw resultError(result, `cannot bind as ${nameOf(method)}`);
+  if (result.code !== SUCCESS) throw resultError(result, `ldap: cannot bind as ${nameOf(method)}`);
 }
 
 type NamedBind = Exclude<BindMethod, { readonly kind: "anonymous" }>;

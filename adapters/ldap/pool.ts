@@ -53,7 +53,7 @@ function connectorTo(options: ConnectionOptions, log: Log): Connector<LdapEndpoi
     endpoints: options.endpoints,
     connect: async (endpoint, signal) => {
       const connection = await openConnection(endpoint, options, signal);
-      if (connection.hasEnded) throw new StoreError("unavailable", "the connection was closed after the bind");
+      if (connection.hasEnded) throw new StoreError("unavailable", "ldap: the connection was closed after the bind");
       connection.onEnd = () => connector.lost(connection);
       return connection;
     },

@@ -20,7 +20,7 @@ export async function openSocket(endpoint: LdapEndpoint, signal: AbortSignal): P
     await once(socket, "connect", { signal });
   } catch (error) {
     socket.destroy();
-    throw signal.aborted ? signal.reason : new StoreError("unavailable", message(error), { cause: error });
+    throw signal.aborted ? signal.reason : new StoreError("unavailable", `ldap: ${message(error)}`, { cause: error });
   }
   socket.setNoDelay(true);
   socket.setKeepAlive(true, TCP_KEEP_ALIVE);
@@ -51,7 +51,9 @@ export async function secureSocket(
     return secure;
   } catch (error) {
     secure.destroy();
-    throw signal.aborted ? signal.reason : new StoreError("unavailable", `TLS: ${message(error)}`, { cause: error });
+    throw signal.aborted
+      ? signal.reason
+      : new StoreError("unavailable", `ldap: TLS: ${message(error)}`, { cause: error });
   }
 }
 
@@ -78,7 +80,7 @@ async function readDirectory(path: string): Promise<Buffer[]> {
   }
   const files = await Promise.all(names.sort().map((name) => readFile(join(path, name)).catch(() => Buffer.alloc(0))));
   const found = files.filter((file) => file.includes("-----BEGIN CERTIFICATE-----"));
-  if (found.length === 0) throw new StoreError("unavailable", `ldap_ca_dir: there is no certificate in ${path}`);
+  if (found.length === 0) throw new StoreError("unavailable", `ldap: ldap_ca_dir: there is no certificate in ${path}`);
   return found;
 }
 
@@ -91,7 +93,7 @@ async function readOption(key: string, path: string): Promise<Buffer> {
 }
 
 function unreadable(key: string, error: unknown): StoreError {
-  return new StoreError("unavailable", `${key}: ${message(error)}`, { cause: error });
+  return new StoreError("unavailable", `ldap: ${key}: ${message(error)}`, { cause: error });
 }
 
 function message(error: unknown): string {
