@@ -30,6 +30,7 @@ describe("physical and logical lines", () => {
     ["a backslash before CR LF stays", "a: b\\\r\nc: d\r\n", ["a=b\\@1", "c=d@2"]],
     ["the backslash of an earlier line continues over an empty one", "a: b\\\\\n\nc\n", ["a=bc@3"]],
     ["a NUL ends the line", "a: b\0c\nd: e\0\\\nf: g\n", ["a=b@1", "d=e@2", "f=g@3"]],
+    ["a backslash before a NUL continues nothing", "a: b\\\0c\nd: e\n", ["a=b\\@1", "d=e@2"]],
     ["a long line", `a: ${"b".repeat(100_000)}\n`, [`a=${"b".repeat(100_000)}@1`]],
     ["lines are counted inside continuations", "a: \\\n\\\nb\nc: d\n", ["a=b@3", "c=d@4"]],
   ])("%s", (_, text, expected) => {

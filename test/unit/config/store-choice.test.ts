@@ -44,7 +44,11 @@ describe("the store", () => {
     expect(configErrorOf(() => chooseStore(configOf(lines)))).toMatch(/smmap_store: no store is configured: set /);
   });
 
-  it("may not be two", () => {
+  it.each([sqlite + ldap, sqlite + imap, ldap + imap])("may not be two: %j", (lines) => {
+    expect(configErrorOf(() => chooseStore(configOf(lines)))).toContain("several stores are configured");
+  });
+
+  it("may not be three, and the error lists them", () => {
     expect(configErrorOf(() => chooseStore(configOf(sqlite + ldap + imap)))).toBe(
       "imapd.conf: smmap_store: several stores are configured, name one of them here: imap (smmap_imap_server is set), " +
         "sqlite (sql_engine is sqlite, sql_database and smmap_sql_query are set), " +
