@@ -10,7 +10,7 @@ import { parseOptions, UsageError } from "./options.ts";
 
 /**
  * `smmapd conf [-C file] [--strict]`
- * @returns 0, or 78 (EX_CONFIG) where the daemon would not start or, with --strict, where there is a warning
+ * @returns 0, or 78 (EX_CONFIG) where any value is wrong, the daemon would not start, or --strict and there is a warning
  * @throws ConfigError where the file cannot be made sense of at all
  */
 export async function conf(args: readonly string[], io: Io): Promise<number> {
