@@ -5,7 +5,7 @@ import type { Layout, Tables } from "./tables.ts";
 
 /** Kibibytes of pages to keep: about as much as a million mailboxes take. Memory is used as pages are read. */
 const CACHE_SIZE = 64 * 1024;
-/** Look-ups in one read transaction, so that a writer never waits long for the end of a turn. */
+/** Look-ups in one read transaction at most, so that a writer never waits long for its end. */
 const READS_MAX = 200;
 
 export class Connection {
@@ -14,9 +14,9 @@ export class Connection {
   readonly #tables: Tables;
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
-  /** Look-ups in this turn of the event loop; from the second on they are in a transaction. */
+  /** Look-ups in this burst; from the second on they are in a transaction. */
   #reads = 0;
-  readonly #endTurn = () => this.#end();
+  readonly #endBurst = () => this.#end();
 
   /** @throws whatever SQLite throws, and RefusedStatement */
   constructor(path: string, busyTimeout: number, layout: Layout) {
@@ -37,13 +37,13 @@ export class Connection {
   }
 
   /**
-   * Taking and giving back SQLite's lock costs more than a look-up, so the look-ups of one turn of the event loop share
-   * one read transaction. A lonely one needs none.
+   * Taking and giving back SQLite's lock costs more than a look-up, so the requests that one client sent in one go share
+   * a read transaction. It ends before anything else gets its turn. A lonely look-up needs none.
    */
   find(mailbox: MailboxId): MailboxFacts {
     if (this.#reads === READS_MAX) this.#end();
     this.#reads++;
-    if (this.#reads === 1) setImmediate(this.#endTurn);
+    if (this.#reads === 1) queueMicrotask(this.#endBurst);
     else if (this.#reads === 2) this.#begin.run();
     return this.#tables.find(mailbox);
   }

@@ -1,6 +1,7 @@
 /** The SQLite store: mailboxes out of a database file, in our own schema or by a site's own queries. */
 import type { ConfigReader, StoreAdapter } from "../../src/store/store.ts";
 import { NativeLayout } from "./native.ts";
+import { syntaxErrorOf } from "./read-only.ts";
 import type { ZeroLimit } from "./row.ts";
 import { SiteLayout } from "./site.ts";
 import { parseQuery, type Query } from "./sql-text.ts";
@@ -45,7 +46,11 @@ function layoutFrom(config: ConfigReader): Layout {
 
 function queryFrom(config: ConfigReader, key: string): Query | null {
   const text = config.string(key);
-  return text === null ? null : parseQuery(text, (problem) => config.error(key, problem));
+  if (text === null) return null;
+  const query = parseQuery(text, (problem) => config.error(key, problem));
+  const problem = syntaxErrorOf(query.sql);
+  if (problem !== null) throw config.error(key, problem);
+  return query;
 }
 
 function zeroLimit(config: ConfigReader, otherwise: ZeroLimit): ZeroLimit {

@@ -1,4 +1,4 @@
-import type { Database, Statement } from "better-sqlite3";
+import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
 
 /** The database does not take a statement of the configuration, or the statement does more than read. */
 export class RefusedStatement extends Error {
@@ -29,6 +29,20 @@ export function prepareReading<Row>(database: Database, sql: string, text: strin
     throw new RefusedStatement("the statement does more than read", text);
   }
   return statement;
+}
+
+/** What is wrong with a statement in the eyes of SQLite's parser, whatever tables there are; null: nothing. */
+export function syntaxErrorOf(sql: string): string | null {
+  const database = new SqliteDatabase(":memory:");
+  try {
+    database.prepare(sql);
+    return null;
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return /syntax error|incomplete input|unrecognized token/.test(problem) ? problem : null;
+  } finally {
+    database.close();
+  }
 }
 
 function isAboutText(error: Error & { code?: string }): boolean {

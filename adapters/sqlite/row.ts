@@ -64,7 +64,7 @@ export function textFrom(value: unknown, column: string): string | null {
 
 /** NULL is no statement, neither of presence nor of absence. */
 export function flagFrom(value: unknown, column: string): boolean {
-  if (typeof value === "number") return value !== 0;
+  if (Number.isSafeInteger(value)) return value !== 0;
   throw new RowError(`column ${column} is ${describe(value)}, not 0 or 1`);
 }
 

@@ -1,0 +1,236 @@
+/** The native schema: how names are spelled in it, which quota root counts, and what its tables refuse to hold. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Database } from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createNativeDatabase, openSqliteStore } from "../../../fixtures/sqlite-database.ts";
+import { RecipientParser } from "../../../src/engine/recipient.ts";
+import { Lookup } from "../../../src/store/lookup.ts";
+import type { MailboxFacts, MailboxStore } from "../../../src/store/store.ts";
+
+let directory: string;
+let database: Database;
+let store: MailboxStore;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "sqlite-native-"));
+  database = createNativeDatabase(join(directory, "mailboxes.db"));
+  store = openSqliteStore(database.name);
+  database.exec("INSERT INTO mailboxes (user) VALUES ('somebody')");
+});
+
+afterEach(async () => {
+  await store.close();
+  database.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** The facts of an address, in the default domain home.test. */
+function facts(address: string, separator: "/" | "." = "/"): Promise<MailboxFacts> | MailboxFacts {
+  const rules = {
+    virtualDomains: true,
+    defaultDomain: "home.test",
+    separator,
+    downcase: true,
+    postuser: "",
+    skipPlus: false,
+  };
+  const mailbox = new RecipientParser(rules).parse(Buffer.from(address).toString("latin1"));
+  if (mailbox.kind === "none") throw new Error(mailbox.reason);
+  return store.lookup(mailbox, new Lookup());
+}
+
+const exists = async (address: string, separator?: "/" | ".") => (await facts(address, separator)).exists;
+
+/** The name of the quota root that counts for an address; its limit says which one it is. */
+async function rootOf(address: string): Promise<string | undefined> {
+  const found = await facts(address);
+  return found.exists ? found.quotas[0]?.root : "absent";
+}
+
+describe("names", () => {
+  it("are those of the address: the default domain is empty, others are written", async () => {
+    database.exec("INSERT INTO mailboxes (domain, user) VALUES ('', 'fred'), ('dom.test', 'betty')");
+    expect(await exists("fred@home.test")).toBe(true);
+    expect(await exists("fred")).toBe(true);
+    expect(await exists("betty@dom.test")).toBe(true);
+    expect(await exists("fred@dom.test")).toBe(false);
+    expect(await exists("betty")).toBe(false);
+  });
+
+  it("hold dot and caret for the same, in users and in levels, whatever the separator", async () => {
+    database.exec("INSERT INTO mailboxes (user, folder) VALUES ('a.b', ''), ('a.b', 'v1.2/x.y')");
+    for (const address of ["a.b", "a^b", "a.b+v1.2/x.y", "a^b+v1^2/x.y"]) expect(await exists(address)).toBe(true);
+    for (const address of ["a.b", "a^b", "a.b+v1^2.x^y"]) expect(await exists(address, ".")).toBe(true);
+    expect(await exists("a.b+v1.2.x.y", ".")).toBe(false);
+    expect(await exists("a.b+v1.2.x.y")).toBe(false);
+  });
+
+  it("tell a slash within a level from one between levels", async () => {
+    database.exec("INSERT INTO mailboxes (user, folder) VALUES ('fred', 'a/b')");
+    expect(await exists("fred+a.b", ".")).toBe(true);
+    expect(await exists("fred+a/b", ".")).toBe(false);
+    expect(await exists("fred/a+b")).toBe(false);
+    expect(await exists("fred+a/b")).toBe(true);
+  });
+
+  it("keep the case of folders, and Unicode as it is", async () => {
+    database.exec("INSERT INTO mailboxes (user, folder) VALUES ('fred', 'Entwürfe/日本語'), ('ä', '')");
+    expect(await exists("Fred+Entwürfe/日本語")).toBe(true);
+    expect(await exists("fred+entwürfe/日本語")).toBe(false);
+    expect(await exists("ä")).toBe(true);
+  });
+
+  it("need no INBOX for a folder, and no parent", async () => {
+    database.exec("INSERT INTO mailboxes (user, folder) VALUES ('hoppy', 'A/B')");
+    expect(await exists("hoppy+A/B")).toBe(true);
+    expect(await exists("hoppy+A")).toBe(false);
+    expect(await exists("hoppy")).toBe(false);
+  });
+});
+
+describe("rights", () => {
+  it("count for shared folders, and are none where there are none", async () => {
+    database.exec(
+      "INSERT INTO mailboxes (folder, rights) VALUES ('Public/Staff', 'lp'), ('Public', NULL), ('Public/X', '')",
+    );
+    expect(await facts("+Public/Staff")).toEqual({ exists: true, rights: "lp", quotas: [] });
+    expect(await facts("+Public")).toEqual({ exists: true, rights: "", quotas: [] });
+    expect(await facts("+Public/X")).toEqual({ exists: true, rights: "", quotas: [] });
+    expect(await exists("+Staff")).toBe(false);
+  });
+
+  it("of a user's folder count where it is addressed as a shared one", async () => {
+    database.exec(
+      "INSERT INTO mailboxes (user, folder, rights) VALUES ('a.b', '', 'p'), ('a.b', 'Lists', 'l'), ('fred', '', NULL)",
+    );
+    expect(await facts("a.b+Lists")).toEqual({ exists: true, rights: null, quotas: [] });
+    expect(await facts("+user/a.b")).toEqual({ exists: true, rights: "p", quotas: [] });
+    expect(await facts("+user/a^b/Lists")).toEqual({ exists: true, rights: "l", quotas: [] });
+    expect(await facts("+user.a^b.Lists", ".")).toEqual({ exists: true, rights: "l", quotas: [] });
+    expect(await facts("+user/fred")).toEqual({ exists: true, rights: "", quotas: [] });
+    expect(await exists("+user/nobody")).toBe(false);
+    expect(await exists("+user")).toBe(false);
+  });
+
+  it("are letters, or nobody can tell", async () => {
+    database.exec("INSERT INTO mailboxes (folder, rights) VALUES ('Public', 'anyone lrsp')");
+    expect(() => facts("+Public")).toThrow("sqlite: Public: column rights is the text 'anyone lrsp'");
+  });
+});
+
+describe("the quota root", () => {
+  const insert = (domain: string, user: string, folder: string, limit: number | null = 1) =>
+    database
+      .prepare("INSERT INTO quota_roots (domain, user, folder, storage_limit) VALUES (?, ?, ?, ?)")
+      .run(domain, user, folder, limit);
+  const mailbox = (domain: string, user: string, folder: string) =>
+    database.prepare("INSERT INTO mailboxes VALUES (?, ?, ?, 'p')").run(domain, user, folder);
+
+  it("is the nearest one of the mailbox's own", async () => {
+    for (const folder of ["", "A", "A/B", "A/B/C", "A-B", "AA", "A/BB"]) mailbox("", "fred", folder);
+    expect(await rootOf("fred+A/B")).toBe(undefined);
+    insert("", "fred", "");
+    expect(await rootOf("fred+A/B")).toBe("fred");
+    insert("", "fred", "A");
+    insert("", "fred", "A/B");
+    expect(await rootOf("fred")).toBe("fred");
+    expect(await rootOf("fred+A")).toBe("fred/A");
+    expect(await rootOf("fred+A/B")).toBe("fred/A/B");
+    expect(await rootOf("fred+A/B/C")).toBe("fred/A/B");
+    // Names that only begin alike, on either side in the order of the index.
+    expect(await rootOf("fred+A-B")).toBe("fred");
+    expect(await rootOf("fred+AA")).toBe("fred");
+    expect(await rootOf("fred+A/BB")).toBe("fred/A");
+  });
+
+  it("of a shared folder lies on its path", async () => {
+    for (const folder of ["Public", "Public/A/B", "Publicity", "Zoo"]) mailbox("", "", folder);
+    insert("", "", "Public");
+    insert("", "", "Public/A");
+    insert("", "", "Aardvark");
+    expect(await rootOf("+Public")).toBe("Public");
+    expect(await rootOf("+Public/A/B")).toBe("Public/A");
+    expect(await rootOf("+Publicity")).toBe(undefined);
+    expect(await rootOf("+Zoo")).toBe(undefined);
+  });
+
+  it("is last that of the whole domain, but for the default domain", async () => {
+    mailbox("dom.test", "fred", "");
+    mailbox("dom.test", "fred", "A");
+    mailbox("dom.test", "betty", "");
+    mailbox("", "fred", "");
+    insert("dom.test", "", "");
+    expect(await rootOf("fred@dom.test")).toBe("@dom.test");
+    expect(await rootOf("fred+A@dom.test")).toBe("@dom.test");
+    expect(await rootOf("fred")).toBe(undefined);
+    insert("dom.test", "fred", "");
+    expect(await rootOf("fred@dom.test")).toBe("fred@dom.test");
+    expect(await rootOf("fred+A@dom.test")).toBe("fred@dom.test");
+    expect(await rootOf("betty@dom.test")).toBe("@dom.test");
+  });
+
+  it("hides the ones above it even where it limits nothing", async () => {
+    mailbox("dom.test", "fred", "A");
+    insert("dom.test", "", "");
+    insert("dom.test", "fred", "A", null);
+    expect(await facts("fred+A@dom.test")).toEqual({ exists: true, rights: null, quotas: [] });
+  });
+
+  it("limits octets and messages, exactly", async () => {
+    mailbox("", "fred", "");
+    database.exec("INSERT INTO quota_roots VALUES ('', 'fred', '', 9007199254740991, 9007199254740990, 0, 7)");
+    expect(await facts("fred")).toEqual({
+      exists: true,
+      rights: null,
+      quotas: [
+        { root: "fred", resource: "STORAGE", used: 9007199254740990, limit: 9007199254740991 },
+        { root: "fred", resource: "MESSAGE", used: 7, limit: 0 },
+      ],
+    });
+    database.exec("UPDATE quota_roots SET storage_limit = 9007199254740992");
+    expect(() => facts("fred")).toThrow("sqlite: fred: column storage_limit is 9007199254740992, not a whole number");
+  });
+
+  it("of 0 is no limit where the administrator says so", async () => {
+    mailbox("", "fred", "");
+    insert("", "fred", "", 0);
+    expect(await facts("fred")).toMatchObject({ quotas: [{ limit: 0 }] });
+    await store.close();
+    store = openSqliteStore(database.name, { smmap_quota_zero: "unlimited" });
+    expect(await facts("fred")).toMatchObject({ quotas: [] });
+  });
+});
+
+it("takes nobody for unknown while no mailbox is there at all", async () => {
+  database.exec("DELETE FROM mailboxes");
+  expect(() => facts("fred")).toThrow("sqlite: the table mailboxes is empty");
+  database.exec("INSERT INTO mailboxes (user) VALUES ('betty')");
+  expect(await exists("fred")).toBe(false);
+});
+
+describe("the tables refuse", () => {
+  it.each([
+    "INSERT INTO mailboxes (user) VALUES ('fred@dom.test')",
+    "INSERT INTO mailboxes (user) VALUES ('a^b')",
+    "INSERT INTO mailboxes (user) VALUES (x'66726564')",
+    "INSERT INTO mailboxes (user, folder) VALUES ('fred', '/A')",
+    "INSERT INTO mailboxes (user, folder) VALUES ('fred', 'A/')",
+    "INSERT INTO mailboxes (user, folder) VALUES ('fred', 'A//B')",
+    "INSERT INTO mailboxes (user, folder) VALUES ('fred', 'v1^2')",
+    "INSERT INTO mailboxes (domain) VALUES ('dom.test')",
+    "INSERT INTO mailboxes (folder) VALUES ('user/fred')",
+    "INSERT INTO mailboxes (domain, user) VALUES ('@dom.test', 'fred')",
+    "INSERT INTO mailboxes (user, rights) VALUES ('fred', x'70')",
+    "INSERT INTO quota_roots (storage_limit) VALUES (1)",
+    "INSERT INTO quota_roots (user, storage_limit) VALUES ('fred', -1)",
+    "INSERT INTO quota_roots (user, storage_limit) VALUES ('fred', 1.5)",
+    "INSERT INTO quota_roots (user, storage_limit) VALUES ('fred', '1 GB')",
+    "INSERT INTO quota_roots (user, storage_used) VALUES ('fred', NULL)",
+    "INSERT INTO quota_roots (user, message_used) VALUES ('fred', -1)",
+    "INSERT INTO quota_roots (user, message_limit) VALUES ('fred', 'none')",
+  ])("%s", (sql) => {
+    expect(() => database.exec(sql)).toThrow(/constraint failed/);
+  });
+});
