@@ -1,7 +1,8 @@
 /** `smmapd check`: the reply for each address, from the store itself or from a running daemon. */
 import { text } from "node:stream/consumers";
 import { exit, type Io } from "../io.ts";
-import { createLog, printable } from "../log.ts";
+import { plainLog } from "../log/log.ts";
+import { printable } from "../log/printable.ts";
 import { openService, type Service } from "../server/service.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { describe, type Inquiry, inquire } from "./inquiry.ts";
@@ -70,7 +71,7 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
 }
 
 function openStore(configFile: string, skipPlus: boolean, io: Io): Promise<Service> {
-  const log = createLog({ format: "text", stream: io.stderr, ident: "smmapd", lowest: "warning" });
+  const log = plainLog(io.stderr, "smmapd", "warning");
   return openService({ configFile, skipPlus, env: io.env, log });
 }
 

@@ -52,13 +52,6 @@ export const daemonKeys: readonly KeyDefinition[] = [
     text: "Permissions of UNIX sockets, in octal.",
   },
   {
-    name: "smmap_log_format",
-    type: "choice",
-    default: null,
-    values: ["syslog", "text", "json"],
-    text: "Where the log goes and how it looks: to syslog, or as lines of text or JSON to the standard error output. Unset, it is text when the program runs in the foreground on its own, else syslog.",
-  },
-  {
     name: "smmap_breaker_failures",
     type: "integer",
     default: "5",

@@ -4,6 +4,14 @@ import { addressingKeys } from "./keys-addressing.ts";
 import { daemonKeys } from "./keys-daemon.ts";
 import { imapKeys } from "./keys-imap.ts";
 import { ldapKeys } from "./keys-ldap.ts";
+import { logKeys } from "./keys-log.ts";
 import { sqlKeys } from "./keys-sql.ts";
 
-export const keys: readonly KeyDefinition[] = [...addressingKeys, ...daemonKeys, ...sqlKeys, ...ldapKeys, ...imapKeys];
+export const keys: readonly KeyDefinition[] = [
+  ...addressingKeys,
+  ...daemonKeys,
+  ...logKeys,
+  ...sqlKeys,
+  ...ldapKeys,
+  ...imapKeys,
+];

@@ -22,12 +22,23 @@ export interface Settings {
   readonly listen: readonly ListenAddress[];
   /** Permission bits of UNIX sockets. */
   readonly socketMode: number;
-  /** null: nothing is said, so it depends on how the program runs. */
-  readonly logFormat: "syslog" | "text" | "json" | null;
+  readonly log: LogSettings;
+  /** auditlog: each answer is told. */
+  readonly isAudited: boolean;
   readonly breakerFailures: number;
   /** Milliseconds. */
   readonly breakerReset: number;
   readonly store: StoreChoice;
+}
+
+export interface LogSettings {
+  /** null: nothing is said, so it depends on how the program runs. */
+  readonly place: "syslog" | "text" | "json" | null;
+  /** Number of syslog's facility (RFC 5424 section 6.2.1). */
+  readonly facility: number;
+  readonly prefix: string | null;
+  /** debug: the least urgent messages are told too. */
+  readonly isDebug: boolean;
 }
 
 /** @throws ConfigError */
@@ -49,9 +60,8 @@ export function readSettings(config: Config): Settings {
     connectionsMax: positive(config, "smmap_connections_max", config.integer("smmap_connections_max")),
     listen: readListen(config),
     socketMode: readSocketMode(config),
-    logFormat: config.isSet("smmap_log_format")
-      ? (config.choice("smmap_log_format") as "syslog" | "text" | "json")
-      : null,
+    log: readLog(config),
+    isAudited: config.switch("auditlog"),
     breakerFailures: positive(config, "smmap_breaker_failures", config.integer("smmap_breaker_failures")),
     breakerReset: milliseconds(config, "smmap_breaker_reset"),
     store: chooseStore(config),
@@ -76,6 +86,26 @@ function readSocketMode(config: Config): number {
   const text = config.string("smmap_socket_mode") ?? "";
   if (!/^0*[0-7]{1,3}$/.test(text)) throw config.error("smmap_socket_mode", "must be octal and at most 0777");
   return Number.parseInt(text, 8);
+}
+
+/** Those that Cyrus has words for. */
+const facilities: Readonly<Record<string, number>> = { USER: 1, MAIL: 2, DAEMON: 3, NEWS: 7 };
+
+function readLog(config: Config): LogSettings {
+  const place = config.isSet("smmap_log_format") ? config.choice("smmap_log_format") : null;
+  return {
+    place: place as "syslog" | "text" | "json" | null,
+    facility: readFacility(config),
+    prefix: config.string("syslog_prefix"),
+    isDebug: config.switch("debug"),
+  };
+}
+
+function readFacility(config: Config): number {
+  const name = (config.string("syslog_facility") ?? "").toUpperCase();
+  const facility = facilities[name] ?? (/^LOCAL[0-7]$/.test(name) ? 16 + Number(name.slice(-1)) : undefined);
+  if (facility !== undefined) return facility;
+  throw config.error("syslog_facility", "must be DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7");
 }
 
 function readListen(config: Config): readonly ListenAddress[] {

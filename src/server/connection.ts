@@ -3,10 +3,10 @@
  * is full or the client does not read its replies, so neither can grow without bound.
  */
 import type { Socket } from "node:net";
-import { encodeNetstring, NetstringDecoder, ProtocolError } from "../engine/netstring.ts";
-import { replyToBadProtocol } from "../engine/verdict.ts";
+import { NetstringDecoder, ProtocolError } from "../engine/netstring.ts";
 import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
+import { clientName } from "./audit.ts";
 import type { Responder } from "./responder.ts";
 
 export interface ConnectionOptions {
@@ -35,6 +35,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #decoder: NetstringDecoder;
+  readonly #client: string;
   #queue: Place[] = [];
   /** The socket has taken in as much as it likes; wait for "drain". */
   #isBlocked = false;
@@ -48,6 +49,7 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.#decoder = new NetstringDecoder(options.requestMax);
+    this.#client = clientName(socket.remoteAddress);
     socket.setTimeout(options.idleTimeout);
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("end", () => this.#readEnd());
@@ -108,7 +110,7 @@ export class Connection {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#isFinal = true;
-      this.#fault = encodeNetstring(replyToBadProtocol(error.message));
+      this.#fault = this.#options.responder().refuse(error.message, this.#client);
     }
     return null;
   }
@@ -116,7 +118,7 @@ export class Connection {
   /** The reply, if it can be sent now; null when it has taken a place in the queue. */
   #respond(payload: string): string | null {
     const lookup = new Lookup();
-    const reply = this.#options.responder().respond(payload, lookup);
+    const reply = this.#options.responder().respond(payload, lookup, this.#client);
     const isReady = typeof reply === "string";
     if (isReady && this.#queue.length === 0) return reply;
     const place: Place = { lookup, reply: isReady ? reply : null };

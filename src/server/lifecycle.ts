@@ -1,9 +1,10 @@
 /** Life of the process: start, signals, reload, end. */
 import type { Io } from "../io.ts";
-import { createLog } from "../log.ts";
+import { ProcessLog } from "../log/log.ts";
 import type { Log } from "../store/store.ts";
+import { logOptions } from "./log-options.ts";
 import { Server, type ServerSettings } from "./server.ts";
-import { openService, type Service } from "./service.ts";
+import { readConfiguration, type Service, startService } from "./service.ts";
 
 export interface LifeOptions {
   /** Path of imapd.conf. */
@@ -18,8 +19,25 @@ export interface LifeOptions {
  * @throws ConfigError before anything listens, if the configuration is wrong
  */
 export async function live(options: LifeOptions, io: Io): Promise<number> {
-  const early = createLog({ format: "text", stream: io.stderr, ident: ident(), lowest: "info" });
-  const open = (log: Log) => openService({ ...options, env: io.env, log });
+  const isService = io.env.CYRUS_SERVICE !== undefined;
+  const log = new ProcessLog(logOptions(null, io.env, isService), { pid: process.pid, stderr: io.stderr, env: io.env });
+  const open = async () => {
+    const configuration = await readConfiguration({ configFile: options.configFile, env: io.env });
+    log.adjust(logOptions(configuration.settings.log, io.env, isService));
+    return startService(configuration, { skipPlus: options.skipPlus, log });
+  };
+  try {
+    await serve(open, log);
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  // Last lines that nobody reads would keep the process alive.
+  if (!(await log.close())) process.exit(0);
+  return 0;
+}
+
+async function serve(open: () => Promise<Service>, log: Log): Promise<void> {
   // Installed before anything slow, so that an early signal is not the end of an unprepared process.
   const stopped = new Promise<void>((resolve) => {
     process.once("SIGTERM", resolve);
@@ -28,22 +46,20 @@ export async function live(options: LifeOptions, io: Io): Promise<number> {
   const reload = new Reload();
   process.on("SIGHUP", reload.request);
   try {
-    let service = await open(early);
-    const format = service.settings.logFormat === "json" ? "json" : "text";
-    const log = createLog({ format, stream: io.stderr, ident: ident(), lowest: "info" });
+    let service = await open();
+    log.debug("executed");
     const server = new Server(serverSettings(service), log);
     await server.listen(service.settings.listen, service.settings.socketMode);
     log.notice(`store ${service.store.name}: ${service.settings.store.reason}`);
     for (const address of server.addresses) log.notice(`listening on ${address}`);
     reload.start(async () => {
-      service = await replace(service, () => open(log), server, log);
+      service = await replace(service, open, server, log);
     });
     await stopped;
     reload.stop();
     log.notice("stopping");
     await server.close();
     await service.store.close();
-    return 0;
   } finally {
     process.off("SIGHUP", reload.request);
   }
@@ -67,10 +83,6 @@ async function replace(old: Service, open: () => Promise<Service>, server: Serve
 function serverSettings({ settings, responder }: Service): ServerSettings {
   const { requestMax, idleTimeout, connectionsMax } = settings;
   return { responder, requestMax, idleTimeout, connectionsMax };
-}
-
-function ident(): string {
-  return `smmapd[${process.pid}]`;
 }
 
 /** Wishes for a reload, granted one after another; those that come meanwhile are one. */

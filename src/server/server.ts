@@ -77,6 +77,7 @@ export class Server {
   }
 
   #serve(socket: Socket): void {
+    this.#log.debug("accepted connection");
     const { requestMax, idleTimeout } = this.#settings;
     const responder = () => this.#settings.responder;
     const connection = new Connection(socket, { requestMax, idleTimeout, responder });

@@ -5,13 +5,36 @@ import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
 import { GuardedStore } from "../store/guarded.ts";
 import { loadAdapter } from "../store/registry.ts";
-import type { Log } from "../store/store.ts";
+import type { Log, MailboxStore, StoreContext } from "../store/store.ts";
+import { Audit } from "./audit.ts";
 import { Responder } from "./responder.ts";
 
-export interface ServiceOptions {
+export interface ConfigurationSource {
   /** Path of imapd.conf. */
   readonly configFile: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** imapd.conf, understood by us and by the adapter of the store. */
+export interface Configuration {
+  readonly settings: Settings;
+  /** What a person should know about the file. */
+  readonly warnings: readonly string[];
+  /** Does not wait for the backend. */
+  openStore(context: StoreContext): MailboxStore;
+}
+
+/** Opens nothing. @throws ConfigError */
+export async function readConfiguration({ configFile, env }: ConfigurationSource): Promise<Configuration> {
+  const config = loadConfig({ file: configFile, env });
+  const settings = readSettings(config);
+  const adapter = await loadAdapter(settings.store.name, dirname(configFile));
+  config.register(adapter.keys ?? []);
+  const options = adapter.parse(config);
+  return { settings, warnings: config.warnings(), openStore: (context) => adapter.open(options, context) };
+}
+
+export interface ServiceOptions {
   /** Option -p: the detail counts for nothing, whatever smmap_skip_plus says. */
   readonly skipPlus: boolean;
   readonly log: Log;
@@ -24,23 +47,25 @@ export interface Service {
   readonly responder: Responder;
 }
 
-/** Reads the configuration and opens the store, which does not wait for its backend. @throws ConfigError */
-export async function openService(options: ServiceOptions): Promise<Service> {
-  const { configFile, env, log } = options;
-  const config = loadConfig({ file: configFile, env });
-  const settings = readSettings(config);
-  const adapter = await loadAdapter(settings.store.name, dirname(configFile));
-  config.register(adapter.keys ?? []);
-  const storeOptions = adapter.parse(config);
-  for (const warning of config.warnings()) log.warning(warning);
-  const opened = adapter.open(storeOptions, { log });
-  const store = new GuardedStore(opened, {
+/** Both steps in one. @throws ConfigError */
+export async function openService(options: ConfigurationSource & ServiceOptions): Promise<Service> {
+  return startService(await readConfiguration(options), options);
+}
+
+/** Tells the log of the warnings, and opens the store. */
+export function startService({ settings, warnings, openStore }: Configuration, options: ServiceOptions): Service {
+  const { log } = options;
+  for (const warning of warnings) log.warning(warning);
+  const { policy, isAudited } = settings;
+  const { isDebug } = settings.log;
+  const store = new GuardedStore(openStore({ log }), {
     timeout: settings.queryTimeout,
     breaker: { failures: settings.breakerFailures, reset: settings.breakerReset },
     log,
   });
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);
-  const responder = new Responder({ recipients, store, policy: settings.policy, log });
+  const audit = isAudited || isDebug ? new Audit({ isAudited, isDebug, recipients, policy, log }) : null;
+  const responder = new Responder({ recipients, store, policy, audit, log });
   return { settings, store, recipients, responder };
 }

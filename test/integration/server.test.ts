@@ -14,7 +14,7 @@ import type { Log, LookupOptions, MailboxFacts, MailboxId, MailboxStore } from "
 
 const lines: string[] = [];
 const line = (message: string) => void lines.push(message);
-const log: Log = { error: line, warning: line, notice: line, info: line, debug: line };
+const log: Log = { error: line, warning: line, notice: line, info: line, debug() {} };
 
 const rules: RecipientRules = {
   virtualDomains: false,
@@ -120,7 +120,7 @@ function settings(changes: Partial<ServerSettings> & { readonly timeout?: number
   const { timeout = 60_000, ...rest } = changes;
   const store = new GuardedStore(puppet, { timeout, breaker: { failures: 0, reset: 0 }, log });
   const policy = { overQuotaIsPermanent: false };
-  const responder = new Responder({ recipients: new RecipientParser(rules), store, policy, log });
+  const responder = new Responder({ recipients: new RecipientParser(rules), store, policy, audit: null, log });
   return { responder, requestMax: 16_384, idleTimeout: 0, connectionsMax: 100, ...rest };
 }
 
@@ -200,7 +200,13 @@ describe("requests", () => {
     await start();
     const broken = { parse: () => JSON.parse("{") } as unknown as RecipientParser;
     const { store } = server.settings.responder;
-    const responder = new Responder({ recipients: broken, store, policy: { overQuotaIsPermanent: false }, log });
+    const responder = new Responder({
+      recipients: broken,
+      store,
+      policy: { overQuotaIsPermanent: false },
+      audit: null,
+      log,
+    });
     server.settings = { ...server.settings, responder };
     await client().ask("fred").reads(TEMP);
     expect(lines[0]).toMatch(/^a mistake in smmapd: SyntaxError/);

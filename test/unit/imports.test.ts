@@ -67,9 +67,9 @@ describe("imports", () => {
       engine: ["engine", "store"],
       store: ["store", "engine", "adapters"],
       config: ["config", "store", "engine"],
-      server: ["server", "config", "store", "engine", "io.ts", "log.ts"],
-      commands: ["commands", "server", "config", "store", "engine", "io.ts", "log.ts"],
-      "log.ts": ["store"],
+      server: ["server", "config", "store", "engine", "io.ts", "log"],
+      commands: ["commands", "server", "config", "store", "engine", "io.ts", "log"],
+      log: ["log", "store"],
       "io.ts": [],
       "main.ts": ["commands"],
     };

@@ -25,7 +25,8 @@ describe("settings", () => {
       connectionsMax: 10000,
       listen: [{ path: "/var/lib/imap/socket/smmap" }],
       socketMode: 0o666,
-      logFormat: null,
+      log: { place: null, facility: 2, prefix: null, isDebug: false },
+      isAudited: false,
       breakerFailures: 5,
       breakerReset: 3000,
       store: { name: "sqlite", reason: "smmap_store: sqlite" },
@@ -48,8 +49,13 @@ describe("settings", () => {
     ["smmap_connections_max: 1", { connectionsMax: 1 }],
     ["smmap_socket_mode: 600", { socketMode: 0o600 }],
     ["smmap_socket_mode: 00777", { socketMode: 0o777 }],
-    ["smmap_log_format: json", { logFormat: "json" }],
-    ["smmap_log_format: syslog", { logFormat: "syslog" }],
+    ["smmap_log_format: json", { log: { place: "json" } }],
+    ["smmap_log_format: syslog", { log: { place: "syslog" } }],
+    ["syslog_facility: local6", { log: { facility: 22 } }],
+    ["syslog_facility: DAEMON", { log: { facility: 3 } }],
+    ["syslog_prefix: cyrus", { log: { prefix: "cyrus" } }],
+    ["debug: yes", { log: { isDebug: true } }],
+    ["auditlog: yes", { isAudited: true }],
     ["smmap_breaker_failures: 1", { breakerFailures: 1 }],
     ["smmap_breaker_reset: 1h", { breakerReset: 3_600_000 }],
     [
@@ -81,6 +87,8 @@ describe("settings", () => {
     ["smmap_socket_mode: rw", "must be octal and at most 0777"],
     ["smmap_listen: 1 2 1", "1 is there twice"],
     ["smmap_listen: 1 99999", "99999: a port is at most 65535"],
+    ["syslog_facility: LOCAL8", "must be DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7"],
+    ["syslog_facility: kern", "must be DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7"],
   ])("refuse %j", (line, problem) => {
     const [key, value] = line.split(": ");
     expect(configErrorOf(() => settingsOf(`${line}\n`))).toBe(`imapd.conf:3: ${key}: ${problem} (value '${value}')`);

@@ -1,0 +1,102 @@
+/**
+ * The log of the process: where its lines go and how they look. No answer waits for whoever reads them, no message is
+ * more than one line, and what is not read in time is lost, counted and told.
+ */
+import type { Writable } from "node:stream";
+import type { Log, LogLevel } from "../store/store.ts";
+import { bareFormat, entryOf, type Format, jsonFormat, prefixFormat, severities, textFormat } from "./entry.ts";
+import { StandardError } from "./stderr.ts";
+import { Syslog } from "./syslog.ts";
+
+/** syslog, or lines of text or JSON on the standard error output. */
+export type LogPlace = "syslog" | "text" | "json";
+
+export interface LogOptions {
+  /** null: text where somebody may read the standard error output, else syslog. */
+  readonly place: LogPlace | null;
+  /** Who speaks, such as cyrus/smmap. */
+  readonly ident: string;
+  /** Of syslog: its number in RFC 5424 section 6.2.1. */
+  readonly facility: number;
+  /** The least urgent level that is written. */
+  readonly lowest: LogLevel;
+}
+
+/** What the log must know of the process. */
+export interface LogProcess {
+  readonly pid: number;
+  readonly stderr: Writable;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export class ProcessLog implements Log {
+  readonly #pid: number;
+  readonly #stderr: StandardError;
+  #options: LogOptions;
+  #syslog: Syslog | null = null;
+  /** Those of earlier options, closed. */
+  #retired: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LogOptions, { pid, stderr, env }: LogProcess) {
+    this.#pid = pid;
+    this.#options = options;
+    this.#stderr = new StandardError(stderr, env.JOURNAL_STREAM, bareFormat);
+    this.adjust(options);
+  }
+
+  readonly error = (message: string): void => this.#write("error", message);
+  readonly warning = (message: string): void => this.#write("warning", message);
+  readonly notice = (message: string): void => this.#write("notice", message);
+  readonly info = (message: string): void => this.#write("info", message);
+  readonly debug = (message: string): void => this.#write("debug", message);
+
+  /** As the configuration says, once it is known, and whenever it changes. */
+  adjust(options: LogOptions): void {
+    this.#options = options;
+    this.#stderr.format = this.#stderrFormat();
+    this.#retired = Promise.all([this.#retired, this.#syslog?.close()]);
+    this.#syslog = this.#openSyslog();
+  }
+
+  /**
+   * Waits for the last lines, but not for long.
+   * @returns false: nobody takes them, and while they wait the process does not end by itself
+   */
+  async close(): Promise<boolean> {
+    await Promise.all([this.#retired, this.#syslog?.close()]);
+    return await this.#stderr.close();
+  }
+
+  #write(level: LogLevel, message: string): void {
+    if (severities[level] > severities[this.#options.lowest]) return;
+    (this.#syslog ?? this.#stderr).write(entryOf(level, message));
+  }
+
+  #openSyslog(): Syslog | null {
+    const { place, ident, facility } = this.#options;
+    if ((place ?? (this.#stderr.isRead ? "text" : "syslog")) !== "syslog") return null;
+    return new Syslog({ ident, pid: this.#pid, facility, fallback: (entry) => this.#stderr.write(entry) });
+  }
+
+  #stderrFormat(): Format {
+    const { place, ident } = this.#options;
+    const { isJournal } = this.#stderr;
+    if (place === "json") return isJournal ? prefixFormat(0, jsonFormat) : jsonFormat;
+    return isJournal ? prefixFormat(0, bareFormat) : textFormat(`${ident}[${this.#pid}]`);
+  }
+}
+
+/** For commands that a person runs: lines of text to a stream, and no process or time of day in them. */
+export function plainLog(stream: Writable, ident: string, lowest: LogLevel): Log {
+  const format = textFormat(ident);
+  const write = (level: LogLevel) => (message: string) => {
+    if (severities[level] <= severities[lowest]) stream.write(`${format(entryOf(level, message))}\n`);
+  };
+  return {
+    error: write("error"),
+    warning: write("warning"),
+    notice: write("notice"),
+    info: write("info"),
+    debug: write("debug"),
+  };
+}
