@@ -1,6 +1,7 @@
 /** From the words of the command line to a command. */
 
 import { exit, type Io } from "../io.ts";
+import { printable } from "../log/printable.ts";
 import { ConfigError, StoreError } from "../store/store.ts";
 import { UsageError } from "./options.ts";
 
@@ -35,11 +36,11 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
       return exit.usage;
     }
     if (error instanceof ConfigError) {
-      io.stderr.write(`smmapd: ${error.message}\n`);
+      io.stderr.write(`smmapd: ${printable(error.message)}\n`);
       return exit.config;
     }
     if (error instanceof StoreError) {
-      io.stderr.write(`smmapd: ${error.message}\n`);
+      io.stderr.write(`smmapd: ${printable(error.message)}\n`);
       return exit.tempfail;
     }
     throw error;
