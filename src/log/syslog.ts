@@ -25,6 +25,8 @@ const TRIAL = 1_000;
 const REST = 10_000;
 /** Milliseconds for the last lines at the end. */
 const CLOSING_MAX = 1_000;
+/** Characters of what a logger says of its troubles. */
+const WORDS_MAX = 500;
 /** Octets of a line: each of a message's octets can become four. */
 const LINE_MAX = "32KiB";
 
@@ -75,7 +77,7 @@ export class Syslog {
     let words = "";
     const end = (reason: string, isExpected: boolean) => {
       clearTimeout(trial);
-      if (this.#logger === logger) this.#ended(`${reason}${words}`, isExpected);
+      if (this.#logger === logger) this.#ended(words === "" ? reason : `${reason}: ${words.trim()}`, isExpected);
     };
     logger.once("error", (error) => end(error.message, false));
     logger.once("close", (status, signal) => {
@@ -84,7 +86,7 @@ export class Syslog {
     // Absent where there were no descriptors left for them; an "error" of the process says so.
     const { stdin, stderr } = logger as Partial<ChildProcess>;
     stderr?.on("data", (chunk: Buffer) => {
-      words = `: ${chunk.toString().trim()}`;
+      words = (words + chunk.toString()).slice(-WORDS_MAX);
     });
     // Nothing to do: "close" follows.
     stdin?.on("error", () => {});
