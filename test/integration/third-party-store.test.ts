@@ -62,7 +62,7 @@ async function pack(): Promise<string> {
   };
   writeFileSync(join(staging, "tsconfig.json"), JSON.stringify(tsconfig));
   await succeed(join(root, "node_modules/.bin/tsc"), ["-p", staging]);
-  for (const path of ["package.json", "README.md", "LICENSE", "docs", "adapters/sqlite/schema.sql"]) {
+  for (const path of ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "docs", "adapters/sqlite/schema.sql"]) {
     cpSync(join(root, path), join(staging, path), { recursive: true });
   }
   // The script that builds has nothing to build here.
@@ -92,7 +92,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 it("passes the suite of the packed package under node:test", async () => {
-  const { status, output } = await run(process.execPath, ["--test", "textfile.test.js"]);
+  const { status, output } = await run(process.execPath, ["--test", "--test-reporter=tap", "textfile.test.js"]);
   expect(status, output).toBe(0);
   expect(output).toMatch(/knows every mailbox/);
   expect(output).toMatch(/rejects while the backend is down, and works again afterwards/);
@@ -108,7 +108,7 @@ it("is noticed by that suite when it takes a missing file for an empty list", as
   mkdirSync(copy);
   writeFileSync(join(copy, "textfile.js"), broken);
   cpSync(join(directory, "textfile.test.js"), join(copy, "textfile.test.js"));
-  const { status, output } = await run(process.execPath, ["--test", "textfile.test.js"], copy);
+  const { status, output } = await run(process.execPath, ["--test", "--test-reporter=tap", "textfile.test.js"], copy);
   expect(status).toBe(1);
   expect(output).toMatch(/not ok \d+ - rejects while the backend is down/);
 });
