@@ -1,10 +1,13 @@
 /** One open handle on a database file, and the mailboxes found through it. It only ever reads. */
 import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
 import type { MailboxFacts, MailboxId } from "../../src/store/store.ts";
+import { UnusableFile } from "./file-state.ts";
 import type { Layout, Tables } from "./tables.ts";
 
 /** Kibibytes of pages to keep: about as much as a million mailboxes take. Memory is used as pages are read. */
 const CACHE_SIZE = 64 * 1024;
+/** Octets of a file that is small enough to be checked whole when it is opened: SQLite takes some 5 ms for a mebibyte. */
+const CHECKED_SIZE = 8 * 1024 * 1024;
 /** Look-ups in one read transaction at most, so that a writer never waits long for its end. */
 const READS_MAX = 200;
 
@@ -26,7 +29,8 @@ export class Connection {
       this.#database.exec(
         `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -${CACHE_SIZE}`,
       );
-      this.pageSize = this.#database.pragma("page_size", { simple: true }) as number;
+      this.pageSize = this.#pragma("page_size") as number;
+      this.#checkStructure();
       this.#tables = layout.prepare(this.#database);
       this.#begin = this.#database.prepare("BEGIN");
       this.#commit = this.#database.prepare("COMMIT");
@@ -70,6 +74,21 @@ export class Connection {
 
   close(): void {
     this.#database.close();
+  }
+
+  /**
+   * Damage is often found only where it is read, and a page that leads elsewhere looks like an absence. What quick_check
+   * has to say of single values is the business of those who store them.
+   */
+  #checkStructure(): void {
+    if ((this.#pragma("page_count") as number) * this.pageSize > CHECKED_SIZE) return;
+    const [heading = "", problem = ""] = String(this.#pragma("quick_check(1)")).split("\n");
+    if (!heading.startsWith("*** in database")) return;
+    throw new UnusableFile(`${this.#database.name} is damaged (${problem}); put it back from a backup`);
+  }
+
+  #pragma(text: string): unknown {
+    return this.#database.pragma(text, { simple: true });
   }
 
   #end(): void {

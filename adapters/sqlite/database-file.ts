@@ -178,8 +178,9 @@ export class DatabaseFile {
     }
     const { path, layout } = this.#options;
     if (isLock(error)) return this.#locked("is locked by another program");
-    const fault = describeFault(path, error, layout.remedy);
-    if (this.#connection === null || isFileFault(error)) {
+    const cause = fileProblem(path) ?? error;
+    const fault = describeFault(path, cause, layout.remedy);
+    if (this.#connection === null || isFileFault(cause)) {
       this.#disconnect();
       this.#fault = fault;
       this.#lookAt = performance.now() + LOOK_INTERVAL;
@@ -205,5 +206,15 @@ export class DatabaseFile {
   #unlocked(): void {
     this.#lockedAt = null;
     if (this.#connection !== null) this.#connection.busyTimeout = this.#options.busyTimeout;
+  }
+}
+
+/** What can be seen of a file from outside says more than what a query came across in it. */
+function fileProblem(path: string): unknown {
+  try {
+    stateOf(path);
+    return null;
+  } catch (error) {
+    return error;
   }
 }
