@@ -74,6 +74,8 @@ export class ImapStore implements MailboxStore {
     if (name === null) return ABSENT;
     const rights = mailbox.kind === "shared" ? await this.#rights(session, name) : null;
     if (rights === undefined) return ABSENT;
+    // An ordinary account may not see every quota, and without the right to post none counts.
+    if (!isAdministrator && !rights?.includes("p")) return { exists: true, rights, quotas: [] };
     const quotas = await quotasOf(connection, name, mailbox.domain);
     if (quotas === undefined) {
       if (rights === null || isAdministrator) return ABSENT;
