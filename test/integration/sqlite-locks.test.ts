@@ -1,0 +1,145 @@
+/** Other programs at work on the database: short locks are waited for, long ones are errors, nothing stands still. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createNativeDatabase, openSqliteStore } from "../../fixtures/sqlite-database.ts";
+import { SqliteProcess } from "../../fixtures/sqlite-process.ts";
+import { Lookup } from "../../src/store/lookup.ts";
+import type { MailboxFacts, MailboxStore, UserMailbox } from "../../src/store/store.ts";
+
+let directory: string;
+let path: string;
+let store: MailboxStore;
+let other: SqliteProcess;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "sqlite-locks-"));
+  path = join(directory, "live.db");
+});
+
+afterEach(async () => {
+  await store.close();
+  await other.kill();
+  rmSync(directory, { recursive: true });
+});
+
+function start(journal: "delete" | "wal"): void {
+  const database = createNativeDatabase(path);
+  database.pragma(`journal_mode = ${journal}`);
+  database.exec("INSERT INTO mailboxes (user) VALUES ('fred')");
+  database.exec("INSERT INTO quota_roots (user, storage_limit, message_limit) VALUES ('fred', 1000000, 1000000)");
+  database.close();
+  other = new SqliteProcess(path);
+  store = openSqliteStore(path);
+}
+
+function user(name: string): UserMailbox {
+  return { kind: "user", user: name, domain: null, folders: [], address: name, detail: null };
+}
+
+function ask(name: string): Promise<MailboxFacts> {
+  return Promise.resolve().then(() => store.lookup(user(name), new Lookup()));
+}
+
+/** Milliseconds for which the event loop stood still at most while something was done. */
+async function longestPause(during: Promise<unknown>): Promise<number> {
+  let isOver = false;
+  let longest = 0;
+  const end = () => {
+    isOver = true;
+  };
+  during.then(end, end);
+  for (let last = performance.now(); !isOver; ) {
+    await nextTurn();
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }
+  return longest;
+}
+
+describe("a locked database", () => {
+  beforeEach(() => start("delete"));
+
+  it("is waited for, by a hundred look-ups like by one, without standing still for each", async () => {
+    await ask("fred");
+    await other.exec("BEGIN EXCLUSIVE");
+    const asked = Array.from({ length: 100 }, (_, i) => ask(i % 2 === 0 ? "fred" : "nobody"));
+    const answered = Promise.all(asked);
+    // One wait of 50 ms within SQLite, and not a hundred of them.
+    expect(await longestPause(Promise.race([answered, nextTurn()]))).toBeLessThan(1000);
+    await other.exec("INSERT INTO mailboxes (user) VALUES ('betty'); COMMIT");
+    const facts = await answered;
+    expect(facts.map(({ exists }) => exists)).toEqual(facts.map((_, i) => i % 2 === 0));
+    expect(await ask("betty")).toEqual({ exists: true, rights: null, quotas: [] });
+  });
+
+  it("that stays so is an error before any deadline, for later look-ups at once, and read again when it is free", async () => {
+    await other.exec("BEGIN EXCLUSIVE");
+    const askedAt = performance.now();
+    await expect(ask("fred")).rejects.toMatchObject({ code: "unavailable" });
+    expect(performance.now() - askedAt).toBeLessThan(4000);
+    const again = await Promise.allSettled(Array.from({ length: 100 }, () => ask("nobody")));
+    expect(again.map(({ status }) => status)).not.toContain("fulfilled");
+    await expect(ask("fred")).rejects.toThrow(/live\.db is locked by another program; find the program that holds it/);
+    await other.exec("COMMIT");
+    await expect.poll(() => ask("fred").then(({ exists }) => exists, String), { timeout: 5000 }).toBe(true);
+    expect(await ask("nobody")).toEqual({ exists: false });
+  });
+
+  it("is waited for when the file is opened, too", async () => {
+    await store.close();
+    await other.exec("BEGIN EXCLUSIVE");
+    store = openSqliteStore(path);
+    const asked = ask("fred");
+    const pinged = store.ping(new Lookup());
+    await other.exec("COMMIT");
+    expect((await asked).exists).toBe(true);
+    await pinged;
+  });
+
+  it("is no longer waited for by who is called off, nor by a closed store", async () => {
+    await other.exec("BEGIN EXCLUSIVE");
+    const lookup = new Lookup();
+    const called = Promise.resolve(store.lookup(user("fred"), lookup));
+    const reason = new Error("the client is gone");
+    lookup.abort(reason);
+    await expect(called).rejects.toBe(reason);
+    const waiting = ask("fred");
+    await nextTurn();
+    await store.close();
+    await expect(waiting).rejects.toMatchObject({ code: "closed" });
+    await expect(ask("fred")).rejects.toMatchObject({ code: "closed" });
+    await expect(store.ping(new Lookup())).rejects.toMatchObject({ code: "closed" });
+  });
+});
+
+describe.each(["delete", "wal"] as const)("a writer in journal mode %s", (journal) => {
+  it("and bursts of look-ups do not disturb each other", async () => {
+    start(journal);
+    const rounds = 100;
+    let isWriting = true;
+    const writing = (async () => {
+      for (let i = 0; i < rounds; i++) {
+        await other.exec(`UPDATE quota_roots SET message_used = message_used + 1;
+          INSERT INTO mailboxes (user, folder) VALUES ('fred', '${i}')`);
+      }
+      isWriting = false;
+    })();
+    let seen = 0;
+    while (isWriting) {
+      const burst = await Promise.all([ask("fred"), ask("nobody"), ask("fred"), ask("nobody"), ask("fred")]);
+      expect(burst.map(({ exists }) => exists)).toEqual([true, false, true, false, true]);
+      const used = burst.flatMap((facts) => (facts.exists ? [facts.quotas[1]?.used ?? -1] : []));
+      for (const count of used) {
+        expect(count).toBeGreaterThanOrEqual(seen);
+        seen = count;
+      }
+      await nextTurn();
+    }
+    await writing;
+    expect(await ask("fred")).toMatchObject({ quotas: [{ resource: "STORAGE" }, { used: rounds }] });
+  });
+});
