@@ -8,7 +8,7 @@ import type { LdapConnection, SearchQuery } from "./connection.ts";
 import { isSizeLimit, resultError, SUCCESS } from "./result.ts";
 
 /** Milliseconds for which a sighting counts: rights may be taken away while a connection lasts. */
-const SIGHTING_LASTS = 60_000;
+const SIGHTING_LASTS = 1_000;
 
 export class Sightings {
   readonly #kind: string;

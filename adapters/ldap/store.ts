@@ -9,7 +9,7 @@ import {
   StoreError,
 } from "../../src/store/store.ts";
 import { Directory } from "./directory.ts";
-import { expandFilter, type FilterTemplate, filterHasToken } from "./filter.ts";
+import { filterHasToken } from "./filter.ts";
 import type { LdapOptions, RecipientOptions } from "./options.ts";
 import { ConnectionPool } from "./pool.ts";
 import { ABSENT, attributesFor, RecipientReader, tokensOf } from "./recipients.ts";
@@ -32,8 +32,7 @@ export class LdapStore implements MailboxStore {
       quota: [...(storage !== null ? ["STORAGE" as const] : []), ...(messages !== null ? ["MESSAGE" as const] : [])],
     };
     this.#pool = new ConnectionPool(options.connection, log);
-    const filters = sharedFilter === null ? [userFilter] : [userFilter, sharedFilter];
-    this.#directory = new Directory(options.directory, this.#pool, filters);
+    this.#directory = new Directory(options.directory, this.#pool, userFilter, sharedFilter);
     this.#reader = new RecipientReader(options.recipients, log);
   }
 
@@ -51,31 +50,14 @@ export class LdapStore implements MailboxStore {
   }
 
   async #find(mailbox: MailboxId, signal: AbortSignal): Promise<MailboxFacts> {
-    const { userFilter, sharedFilter } = this.#options;
+    const values = tokensOf(mailbox, this.#options);
     if (mailbox.kind === "user") {
-      const facts = await this.#findBy(userFilter, false, mailbox, signal);
-      if (facts === undefined)
-        throw new StoreError("invalid-data", "ldap: ldap_filter has no meaning for this address");
-      if (facts !== null) return facts;
+      const user = await this.#directory.findUser(values, attributesFor(mailbox, false, this.#options), signal);
+      if (user !== null) return this.#reader.facts(mailbox, user, false);
     }
     // Also for what is no user: Kolab and Univention give shared folders an address of their own.
-    const shared = sharedFilter === null ? null : await this.#findBy(sharedFilter, true, mailbox, signal);
-    return shared ?? ABSENT;
-  }
-
-  /** null: there is no such entry; undefined: the filter can match nothing for such a mailbox. */
-  async #findBy(
-    template: FilterTemplate,
-    isShared: boolean,
-    mailbox: MailboxId,
-    signal: AbortSignal,
-  ): Promise<MailboxFacts | null | undefined> {
-    const values = tokensOf(mailbox, this.#options);
-    const filter = expandFilter(template, values);
-    if (filter === null) return undefined;
-    const attributes = attributesFor(mailbox, isShared, this.#options);
-    const entry = await this.#directory.find(filter, values, attributes, signal);
-    return entry === null ? null : this.#reader.facts(mailbox, entry, isShared);
+    const folder = await this.#directory.findShared(values, attributesFor(mailbox, true, this.#options), signal);
+    return folder === null ? ABSENT : this.#reader.facts(mailbox, folder, true);
   }
 
   /** Does something, but does not wait for it any longer when the signal fires or the store is closed. */

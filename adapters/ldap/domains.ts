@@ -1,0 +1,58 @@
+/** Where the users of a domain are kept, by the entry of the domain (Cyrus' ldap_domain_*, its ptclient/ldap.c). */
+import type { Filter } from "ldapts";
+import { StoreError } from "../../src/store/store.ts";
+import { expandFilter } from "./filter.ts";
+import type { DirectoryOptions, DomainOptions } from "./options.ts";
+import type { ConnectionPool } from "./pool.ts";
+import { EntryKind } from "./search.ts";
+
+/** Milliseconds for which a base is remembered. */
+const BASE_LASTS = 60_000;
+const BASES_MAX = 1000;
+
+export class DomainBases {
+  readonly #options: DomainOptions;
+  readonly #directory: DirectoryOptions;
+  readonly #pool: ConnectionPool;
+  readonly #domains: EntryKind;
+  readonly #known = new Map<string, { readonly base: string; readonly until: number }>();
+
+  constructor(options: DomainOptions, directory: DirectoryOptions, pool: ConnectionPool) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#pool = pool;
+    this.#domains = new EntryKind("domains", options.filter);
+  }
+
+  /** What the domain's entry says, else "dc=…" of its first name. Rejects with StoreError. */
+  async baseOf(domain: string, signal: AbortSignal): Promise<string> {
+    const known = this.#known.get(domain);
+    if (known !== undefined && performance.now() < known.until) return known.base;
+    const { base: place, scope, nameAttribute, resultAttribute } = this.#options;
+    const { derefAliases, sizeLimit, timeLimit } = this.#directory;
+    const filter = expandFilter(this.#options.filter, new Map([["s", [domain]]])) as Filter;
+    const attributes = [nameAttribute, resultAttribute];
+    const query = { base: place, scope, derefAliases, filter, attributes, sizeLimit, timeLimit };
+    const entry = await this.#pool.use((connection) => this.#domains.findOne(connection, query), signal);
+    // An unknown domain says nothing about a mailbox in it: whoever asks takes the domain for his own.
+    if (entry === null) throw new StoreError("invalid-data", `ldap: no domain ${domain} below "${place}"`);
+    const base = entry.values(resultAttribute)[0] ?? standardBase(entry.values(nameAttribute)[0] ?? domain);
+    this.#remember(domain, base);
+    return base;
+  }
+
+  #remember(domain: string, base: string): void {
+    // The oldest leaves; a domain that is in use comes back with its next look-up.
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= BASES_MAX && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.delete(domain);
+    this.#known.set(domain, { base, until: performance.now() + BASE_LASTS });
+  }
+}
+
+function standardBase(domain: string): string {
+  return domain
+    .split(".")
+    .map((label) => `dc=${label}`)
+    .join(",");
+}
