@@ -12,6 +12,7 @@ import {
   type MailboxStore,
   type QuotaUsage,
   StoreError,
+  storeErrorCodes,
 } from "./store.ts";
 
 export interface GuardOptions {
@@ -176,9 +177,15 @@ function closed(name: string): StoreError {
   return new StoreError("closed", `${name}: the store is closed`);
 }
 
-/** A StoreError that says who speaks. What is none is a mistake of the adapter. */
+/**
+ * What is no StoreError is a mistake of the adapter. One of another copy of this package, as a third party's module may
+ * have it, is as good as ours.
+ */
 function asStoreError(error: unknown, name: string): StoreError {
   if (error instanceof StoreError) return error;
+  if (error instanceof Error && error.name === "StoreError" && storeErrorCodes.includes((error as StoreError).code)) {
+    return new StoreError((error as StoreError).code, error.message, { cause: error });
+  }
   const message = error instanceof Error ? error.message : String(error);
   return new StoreError("internal", `${name}: ${message}`, { cause: error });
 }

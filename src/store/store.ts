@@ -55,7 +55,12 @@ export interface MailboxPresent {
   readonly rights: string | null;
   /** The limited resources that count for this mailbox: those of the nearest quota root. [] is no limit. */
   readonly quotas: readonly QuotaUsage[];
+  /** The mailbox that answers, where it is another than the one asked for. Adapters leave it out. */
+  readonly mailbox?: MailboxId;
 }
+
+/** Each as in MailboxId.folders, in its own spelling. */
+export type FolderPaths = readonly (readonly string[])[];
 
 /** One resource of one quota root (RFC 9208). */
 export interface QuotaUsage {
@@ -94,13 +99,20 @@ export interface MailboxStore {
   readonly capabilities: StoreCapabilities;
   /** Facts, absence included: at once where the store can. Throws or rejects, best with StoreError, when it cannot tell. */
   lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts>;
+  /**
+   * Paths of folders that lie where this one does, below the same INBOX or the shared root: at least all those that
+   * differ from it in nothing but upper and lower case, and any others. For smmap_detail_ignore_case; left out where the
+   * backend cannot tell. Throws or rejects like lookup.
+   */
+  similarFolders?(mailbox: MailboxId, options: LookupOptions): FolderPaths | Promise<FolderPaths>;
   /** Resolves when the backend answers now; rejects like lookup. */
   ping(options: LookupOptions): Promise<void>;
   /** Ends running look-ups with "closed" and gives back every resource. Idempotent. */
   close(): Promise<void>;
 }
 
-export type StoreErrorCode = "unavailable" | "timeout" | "denied" | "invalid-data" | "internal" | "closed";
+export const storeErrorCodes = ["unavailable", "timeout", "denied", "invalid-data", "internal", "closed"] as const;
+export type StoreErrorCode = (typeof storeErrorCodes)[number];
 
 /**
  * The store cannot tell. There is no "temporary" flag: whatever a store throws is a temporary failure.

@@ -114,6 +114,14 @@ describe("errors", () => {
     expect((await failure(guard(() => Promise.reject("text")).guarded)).message).toBe("test: text");
   });
 
+  it("of another copy of this package are as good as ours", async () => {
+    const foreign = Object.assign(new Error("test: down"), { name: "StoreError", code: "unavailable" });
+    const error = await failure(guard(() => Promise.reject(foreign)).guarded);
+    expect(error).toMatchObject({ code: "unavailable", message: "test: down", cause: foreign });
+    const odd = Object.assign(new Error("down"), { name: "StoreError", code: "E_ODD" });
+    expect((await failure(guard(() => Promise.reject(odd)).guarded)).code).toBe("internal");
+  });
+
   it("are told once while they last, and their end is told", async () => {
     let answer: Answer = () => {
       throw new StoreError("unavailable", "test: gone");
