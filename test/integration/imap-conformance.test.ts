@@ -3,16 +3,24 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { Cyrus } from "../../fixtures/servers/cyrus.ts";
 import { populateVillage, villageConf } from "../../fixtures/servers/cyrus-population.ts";
 import { openImapStore } from "../../fixtures/servers/cyrus-store.ts";
+import { ScriptedImap } from "../../fixtures/servers/scripted-imap.ts";
 import { storeConformance } from "../../fixtures/store-conformance.ts";
 
 let cyrus: Cyrus;
+let mad: ScriptedImap;
 
 beforeAll(async () => {
+  mad = await ScriptedImap.start((command) =>
+    /^(LIST|AUTHENTICATE|CAPABILITY)/.test(command) ? null : "TAG MAYBE\r\n",
+  );
   cyrus = await Cyrus.start({ imapdConf: villageConf });
   await populateVillage(cyrus);
 });
 
-afterAll(() => cyrus?.stop());
+afterAll(async () => {
+  await mad?.close();
+  await cyrus?.stop();
+});
 
 storeConformance(
   { describe, it },
@@ -28,7 +36,7 @@ storeConformance(
         if (!cyrus.isRunning) await cyrus.startMaster();
       },
       wrongPassword: () => openImapStore(cyrus, { ...villageConf, proxy_password: "wrong" }),
-      garbage: () => openImapStore(cyrus, { ...villageConf, smmap_imap_server: "127.0.0.1:9" }),
+      garbage: () => openImapStore(cyrus, { ...villageConf, smmap_imap_server: `127.0.0.1:${mad.port}` }),
     },
   },
 );
