@@ -1,0 +1,186 @@
+/**
+ * Keeps what a store said for a while. Failures are never kept, equal look-ups in flight are one, and absences live in a
+ * bounded place of their own, so that an attack with unknown names pushes no real user out.
+ *
+ * While the store fails, a positive answer that has grown old may still be given (smmap_cache_stale_ttl); an old absence
+ * never is.
+ */
+import { LRUCache } from "lru-cache";
+import { decide } from "../engine/verdict.ts";
+import type { FactSource } from "./fact-source.ts";
+import { Lookup } from "./lookup.ts";
+import { type Log, type MailboxFacts, type MailboxId, StoreError } from "./store.ts";
+
+export interface CacheSettings {
+  /** Mailboxes kept, and as many absences besides. */
+  readonly size: number;
+  /** Milliseconds that existence without a limit is good for. */
+  readonly ttl: number;
+  /** Milliseconds, for a mailbox within its limits: usage moves faster than existence. */
+  readonly quotaTtl: number;
+  /** Milliseconds, for every answer that refuses mail: absent, over quota, no right to post. */
+  readonly negativeTtl: number;
+  /** Milliseconds beyond its time in which a positive answer may be given while the store fails; 0 is not at all. */
+  readonly staleTtl: number;
+}
+
+/** What has become of the look-ups so far. */
+export interface CacheCounts {
+  readonly hits: number;
+  readonly misses: number;
+  /** Old answers given while the store failed. */
+  readonly stale: number;
+  /** Look-ups that waited for an equal one. */
+  readonly joined: number;
+  readonly entries: number;
+}
+
+interface Entry {
+  readonly facts: MailboxFacts;
+  /** On the clock of performance.now(). */
+  readonly goodUntil: number;
+}
+
+/** Milliseconds in which the use of old answers is told once. */
+const REPEAT_AFTER = 10_000;
+
+export class CachedStore implements FactSource {
+  readonly #store: FactSource;
+  readonly #settings: CacheSettings;
+  readonly #log: Log;
+  readonly #present: LRUCache<string, Entry>;
+  readonly #absent: LRUCache<string, Entry>;
+  readonly #inFlight = new Map<string, Promise<MailboxFacts>>();
+  /** Moves on with each purge: what was asked before it is not kept. */
+  #generation = 0;
+  #hits = 0;
+  #misses = 0;
+  #stale = 0;
+  #joined = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(store: FactSource, settings: CacheSettings, log: Log) {
+    this.#store = store;
+    this.#settings = settings;
+    this.#log = log;
+    this.#present = new LRUCache({ max: settings.size });
+    this.#absent = new LRUCache({ max: settings.size });
+  }
+
+  get name(): string {
+    return this.#store.name;
+  }
+
+  get counts(): CacheCounts {
+    const entries = this.#present.size + this.#absent.size;
+    return { hits: this.#hits, misses: this.#misses, stale: this.#stale, joined: this.#joined, entries };
+  }
+
+  lookup(mailbox: MailboxId): MailboxFacts | Promise<MailboxFacts> {
+    const key = keyOf(mailbox);
+    const entry = this.#present.get(key) ?? this.#absent.get(key);
+    if (entry !== undefined && performance.now() < entry.goodUntil) {
+      this.#hits++;
+      return entry.facts;
+    }
+    const underWay = this.#inFlight.get(key);
+    if (underWay !== undefined) {
+      this.#joined++;
+      return underWay;
+    }
+    this.#misses++;
+    return this.#ask(key, mailbox, entry);
+  }
+
+  ping(lookup: Lookup): Promise<void> {
+    return this.#store.ping(lookup);
+  }
+
+  retire(): Promise<void> {
+    return this.#store.retire();
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  /** Forgets one mailbox, or all of them. */
+  purge(mailbox?: MailboxId): void {
+    this.#generation++;
+    this.#inFlight.clear();
+    if (mailbox === undefined) {
+      this.#present.clear();
+      this.#absent.clear();
+    } else {
+      this.#present.delete(keyOf(mailbox));
+      this.#absent.delete(keyOf(mailbox));
+    }
+  }
+
+  #ask(key: string, mailbox: MailboxId, old: Entry | undefined): MailboxFacts | Promise<MailboxFacts> {
+    try {
+      // Of its own: others may wait for the answer when the client that asked first is gone. The deadline bounds it.
+      const answer = this.#store.lookup(mailbox, new Lookup());
+      if (!(answer instanceof Promise)) return this.#keep(key, mailbox, answer);
+      const shared = this.#awaitAnswer(key, mailbox, answer, old);
+      this.#inFlight.set(key, shared);
+      return shared;
+    } catch (error) {
+      return this.#makeDo(old, error);
+    }
+  }
+
+  async #awaitAnswer(
+    key: string,
+    mailbox: MailboxId,
+    answer: Promise<MailboxFacts>,
+    old: Entry | undefined,
+  ): Promise<MailboxFacts> {
+    const generation = this.#generation;
+    try {
+      const facts = await answer;
+      return generation === this.#generation ? this.#keep(key, mailbox, facts) : facts;
+    } catch (error) {
+      return this.#makeDo(generation === this.#generation ? old : undefined, error);
+    } finally {
+      if (generation === this.#generation) this.#inFlight.delete(key);
+    }
+  }
+
+  #keep(key: string, mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
+    const entry = { facts, goodUntil: performance.now() + this.#timeToLive(mailbox, facts) };
+    if (facts.exists) {
+      this.#present.set(key, entry);
+      this.#absent.delete(key);
+    } else {
+      this.#absent.set(key, entry);
+      this.#present.delete(key);
+    }
+    return facts;
+  }
+
+  #timeToLive(mailbox: MailboxId, facts: MailboxFacts): number {
+    const { ttl, quotaTtl, negativeTtl } = this.#settings;
+    if (!facts.exists || decide(mailbox, facts) !== "accept") return negativeTtl;
+    return facts.quotas.length > 0 ? quotaTtl : ttl;
+  }
+
+  /** An old positive answer in place of a failure, if there is one and it is not too old; else the failure. */
+  #makeDo(old: Entry | undefined, error: unknown): MailboxFacts {
+    const now = performance.now();
+    const isUsable = old?.facts.exists && now < old.goodUntil + this.#settings.staleTtl;
+    if (old === undefined || !isUsable || (error instanceof StoreError && error.code === "closed")) throw error;
+    this.#stale++;
+    if (now - this.#toldAt >= REPEAT_AFTER) {
+      this.#toldAt = now;
+      const age = Math.ceil((now - old.goodUntil) / 1000);
+      this.#log.warning(`${this.name}: it fails, so an answer is given that should have been renewed ${age} s ago`);
+    }
+    return old.facts;
+  }
+}
+
+/** All that an answer can depend on: the address without its detail holds no "+". */
+function keyOf(mailbox: MailboxId): string {
+  return mailbox.detail === null ? mailbox.address : `${mailbox.address}+${mailbox.detail}`;
+}

@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { CachedStore, type CacheSettings } from "../../../src/store/cached.ts";
+import type { FactSource } from "../../../src/store/fact-source.ts";
+import { Lookup } from "../../../src/store/lookup.ts";
+import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../../src/store/store.ts";
+
+const settings: CacheSettings = { size: 3, ttl: 60_000, quotaTtl: 15_000, negativeTtl: 10_000, staleTtl: 0 };
+const present: MailboxFacts = { exists: true, rights: null, quotas: [] };
+const limited: MailboxFacts = { ...present, quotas: [{ root: "r", resource: "STORAGE", used: 1, limit: 2 }] };
+const full: MailboxFacts = { ...present, quotas: [{ root: "r", resource: "STORAGE", used: 3, limit: 2 }] };
+const absent: MailboxFacts = { exists: false };
+
+/** Answers as it is told to, and counts who was asked for. */
+class Source implements FactSource {
+  readonly name = "source";
+  readonly asked: string[] = [];
+  answer: () => MailboxFacts | Promise<MailboxFacts> = () => present;
+  readonly done: string[] = [];
+
+  lookup(mailbox: MailboxId): MailboxFacts | Promise<MailboxFacts> {
+    this.asked.push(mailbox.address);
+    return this.answer();
+  }
+
+  async ping(): Promise<void> {
+    this.done.push("ping");
+  }
+
+  async retire(): Promise<void> {
+    this.done.push("retire");
+  }
+
+  async close(): Promise<void> {
+    this.done.push("close");
+  }
+}
+
+function user(name: string, detail: string | null = null): MailboxId {
+  return { kind: "user", user: name, domain: null, folders: detail === null ? [] : [detail], address: name, detail };
+}
+
+function cache(changes: Partial<CacheSettings> = {}) {
+  const source = new Source();
+  const lines: string[] = [];
+  const line = (message: string) => void lines.push(message);
+  const log: Log = { error: line, warning: line, notice: line, info: line, debug: line };
+  return { source, lines, cached: new CachedStore(source, { ...settings, ...changes }, log) };
+}
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+afterEach(() => void vi.useRealTimers());
+
+describe("an answer", () => {
+  it.each([
+    ["without a limit", present, 60_000],
+    ["within a limit", limited, 15_000],
+    ["over a limit", full, 10_000],
+    ["that refuses posting", { ...present, rights: "l" }, 10_000],
+    ["of absence", absent, 10_000],
+  ])("%s is kept for its time", (_name, facts, time) => {
+    const { cached, source } = cache();
+    source.answer = () => facts;
+    expect(cached.lookup(user("fred"))).toBe(facts);
+    vi.advanceTimersByTime(time - 1);
+    expect(cached.lookup(user("fred"))).toBe(facts);
+    expect(source.asked).toHaveLength(1);
+    vi.advanceTimersByTime(1);
+    cached.lookup(user("fred"));
+    expect(source.asked).toHaveLength(2);
+    expect(cached.counts).toEqual({ hits: 1, misses: 2, stale: 0, joined: 0, entries: 1 });
+  });
+
+  it("belongs to one address and detail", () => {
+    const { cached, source } = cache();
+    for (const mailbox of [user("fred"), user("fred", "a"), user("fred", "b"), user("fred", "")])
+      cached.lookup(mailbox);
+    expect(source.asked).toHaveLength(4);
+  });
+
+  it("of absence gives way to one of presence, and the reverse", () => {
+    const { cached, source } = cache({ ttl: 10_000 });
+    for (const facts of [absent, present, absent]) {
+      source.answer = () => facts;
+      expect(cached.lookup(user("fred"))).toBe(facts);
+      vi.advanceTimersByTime(10_000);
+    }
+    expect(cached.counts.entries).toBe(1);
+  });
+});
+
+describe("bounds", () => {
+  it("absences push no mailbox out", () => {
+    const { cached, source } = cache();
+    cached.lookup(user("fred"));
+    source.answer = () => absent;
+    for (let i = 0; i < 100; i++) cached.lookup(user(`nobody${i}`));
+    expect(cached.counts.entries).toBe(4);
+    source.asked.length = 0;
+    expect(cached.lookup(user("fred"))).toBe(present);
+    expect(source.asked).toEqual([]);
+  });
+
+  it("of the mailboxes, the least recently used goes first", () => {
+    const { cached, source } = cache();
+    for (const name of ["a", "b", "c", "a", "d"]) cached.lookup(user(name));
+    source.asked.length = 0;
+    for (const name of ["a", "b"]) cached.lookup(user(name));
+    expect(source.asked).toEqual(["b"]);
+  });
+});
+
+describe("look-ups in flight", () => {
+  it("for the same mailbox are one", async () => {
+    const { cached, source } = cache();
+    source.answer = async () => present;
+    const answers = [cached.lookup(user("fred")), cached.lookup(user("fred")), cached.lookup(user("fred"))];
+    expect(await Promise.all(answers)).toEqual([present, present, present]);
+    expect(cached.lookup(user("fred"))).toBe(present);
+    expect(source.asked).toHaveLength(1);
+    expect(cached.counts).toMatchObject({ misses: 1, joined: 2, hits: 1 });
+  });
+
+  it("fail together, and the failure is not kept", async () => {
+    const { cached, source } = cache();
+    const failure = new StoreError("unavailable", "gone");
+    source.answer = () => Promise.reject(failure);
+    const answers = [cached.lookup(user("fred")), cached.lookup(user("fred"))];
+    for (const answer of answers) await expect(answer).rejects.toBe(failure);
+    source.answer = () => present;
+    expect(cached.lookup(user("fred"))).toBe(present);
+  });
+});
+
+describe("while the store fails", () => {
+  const fail = () => {
+    throw new StoreError("unavailable", "gone");
+  };
+
+  it.each([
+    ["at once", fail],
+    ["later", () => Promise.reject(new StoreError("timeout", "slow"))],
+  ])("%s, an old positive answer is given for a while, and told", async (_name, failing) => {
+    const { cached, source, lines } = cache({ staleTtl: 30_000 });
+    cached.lookup(user("fred"));
+    source.answer = failing;
+    vi.advanceTimersByTime(62_000);
+    expect(await cached.lookup(user("fred"))).toBe(present);
+    expect(await cached.lookup(user("fred"))).toBe(present);
+    expect(lines).toEqual(["source: it fails, so an answer is given that should have been renewed 2 s ago"]);
+    expect(cached.counts.stale).toBe(2);
+    vi.advanceTimersByTime(28_000);
+    await expect(async () => cached.lookup(user("fred"))).rejects.toThrow(StoreError);
+  });
+
+  it("an old absence is never given", () => {
+    const { cached, source } = cache({ staleTtl: 30_000 });
+    source.answer = () => absent;
+    cached.lookup(user("nobody"));
+    source.answer = fail;
+    vi.advanceTimersByTime(10_001);
+    expect(() => cached.lookup(user("nobody"))).toThrow("gone");
+  });
+
+  it("no old answer is given by default, nor by a closed store", () => {
+    const { cached, source } = cache();
+    cached.lookup(user("fred"));
+    source.answer = fail;
+    vi.advanceTimersByTime(60_000);
+    expect(() => cached.lookup(user("fred"))).toThrow("gone");
+    const stale = cache({ staleTtl: 30_000 });
+    stale.cached.lookup(user("fred"));
+    stale.source.answer = () => {
+      throw new StoreError("closed", "closed");
+    };
+    vi.advanceTimersByTime(60_000);
+    expect(() => stale.cached.lookup(user("fred"))).toThrow("closed");
+  });
+});
+
+describe("purging", () => {
+  it("forgets one mailbox, or all", () => {
+    const { cached, source } = cache();
+    for (const name of ["a", "b"]) cached.lookup(user(name));
+    cached.purge(user("a"));
+    source.asked.length = 0;
+    for (const name of ["a", "b"]) cached.lookup(user(name));
+    expect(source.asked).toEqual(["a"]);
+    cached.purge();
+    expect(cached.counts.entries).toBe(0);
+  });
+
+  it("keeps nothing of what was asked before it", async () => {
+    const { cached, source } = cache();
+    let answer: (facts: MailboxFacts) => void = () => {};
+    source.answer = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const before = cached.lookup(user("fred"));
+    cached.purge();
+    answer(absent);
+    expect(await before).toBe(absent);
+    source.answer = () => present;
+    expect(cached.lookup(user("fred"))).toBe(present);
+  });
+});
+
+it("hands ping, retire and close to the store", async () => {
+  const { cached, source } = cache();
+  expect(cached.name).toBe("source");
+  await cached.ping(new Lookup());
+  await cached.retire();
+  await cached.close();
+  expect(source.done).toEqual(["ping", "retire", "close"]);
+});
