@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createNativeDatabase, openSqliteStore } from "../../fixtures/sqlite-database.ts";
 import { SqliteProcess } from "../../fixtures/sqlite-process.ts";
@@ -43,10 +44,10 @@ function ask(name: string): Promise<MailboxFacts> {
   return Promise.resolve().then(() => store.lookup(user(name), new Lookup()));
 }
 
-/** Milliseconds for which the event loop stood still at most while something was done. */
-async function longestPause(during: Promise<unknown>): Promise<number> {
+/** Each time, in milliseconds, for which the event loop stood still while something was done. */
+async function pauses(during: Promise<unknown>): Promise<number[]> {
   let isOver = false;
-  let longest = 0;
+  const lengths = [];
   const end = () => {
     isOver = true;
   };
@@ -54,10 +55,10 @@ async function longestPause(during: Promise<unknown>): Promise<number> {
   for (let last = performance.now(); !isOver; ) {
     await nextTurn();
     const now = performance.now();
-    longest = Math.max(longest, now - last);
+    lengths.push(now - last);
     last = now;
   }
-  return longest;
+  return lengths;
 }
 
 describe("a locked database", () => {
@@ -69,7 +70,7 @@ describe("a locked database", () => {
     const asked = Array.from({ length: 100 }, (_, i) => ask(i % 2 === 0 ? "fred" : "nobody"));
     const answered = Promise.all(asked);
     // One wait of 50 ms within SQLite, and not a hundred of them.
-    expect(await longestPause(Promise.race([answered, nextTurn()]))).toBeLessThan(1000);
+    expect(Math.max(...(await pauses(Promise.race([answered, nextTurn()]))))).toBeLessThan(1000);
     await other.exec("INSERT INTO mailboxes (user) VALUES ('betty'); COMMIT");
     const facts = await answered;
     expect(facts.map(({ exists }) => exists)).toEqual(facts.map((_, i) => i % 2 === 0));
@@ -87,6 +88,14 @@ describe("a locked database", () => {
     await other.exec("COMMIT");
     await expect.poll(() => ask("fred").then(({ exists }) => exists, String), { timeout: 5000 }).toBe(true);
     expect(await ask("nobody")).toEqual({ exists: false });
+  });
+
+  it("holds up everything else once at most, for as long as the administrator said", async () => {
+    await store.close();
+    store = openSqliteStore(path, { smmap_sql_busy_timeout: "1000" });
+    await other.exec("BEGIN EXCLUSIVE");
+    const long = (await pauses(Promise.allSettled([ask("fred")]))).filter((pause) => pause > 900);
+    expect(long).toHaveLength(1);
   });
 
   it("is waited for when the file is opened, too", async () => {
@@ -142,4 +151,17 @@ describe.each(["delete", "wal"] as const)("a writer in journal mode %s", (journa
     await writing;
     expect(await ask("fred")).toMatchObject({ quotas: [{ resource: "STORAGE" }, { used: rounds }] });
   });
+});
+
+it("shares a read transaction among look-ups that come in one go, and only among them", async () => {
+  start("wal");
+  const writer = new SqliteDatabase(path);
+  const look = () => store.lookup(user("fred"), new Lookup());
+  const before = look();
+  expect(look()).toEqual(before);
+  writer.exec("UPDATE quota_roots SET message_used = 5");
+  expect(look()).toEqual(before);
+  await Promise.resolve();
+  expect(look()).toMatchObject({ quotas: [{}, { used: 5 }] });
+  writer.close();
 });
