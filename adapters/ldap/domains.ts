@@ -5,6 +5,7 @@ import { expandFilter } from "./filter.ts";
 import type { DirectoryOptions, DomainOptions } from "./options.ts";
 import type { ConnectionPool } from "./pool.ts";
 import { EntryKind } from "./search.ts";
+import { escapeDnValue } from "./template.ts";
 
 /** Milliseconds for which a base is remembered. */
 const BASE_LASTS = 60_000;
@@ -30,6 +31,7 @@ export class DomainBases {
     if (known !== undefined && performance.now() < known.until) return known.base;
     const { base: place, scope, nameAttribute, resultAttribute } = this.#options;
     const { derefAliases, sizeLimit, timeLimit } = this.#directory;
+    // %s is the only token that there is, and it has a value.
     const filter = expandFilter(this.#options.filter, new Map([["s", [domain]]])) as Filter;
     const attributes = [nameAttribute, resultAttribute];
     const query = { base: place, scope, derefAliases, filter, attributes, sizeLimit, timeLimit };
@@ -53,6 +55,6 @@ export class DomainBases {
 function standardBase(domain: string): string {
   return domain
     .split(".")
-    .map((label) => `dc=${label}`)
+    .map((label) => `dc=${escapeDnValue(label)}`)
     .join(",");
 }

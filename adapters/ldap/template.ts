@@ -89,7 +89,7 @@ export function expandBase(template: Template, values: TokenValues): string | nu
   return dn;
 }
 
-/** Also the blanks and number signs that need it only at the ends: where a token stands is not looked at. */
-function escapeDnValue(value: string): string {
+/** A value as it stands in a DN; also the blanks and number signs that need it only at the ends: where a token stands is not looked at. */
+export function escapeDnValue(value: string): string {
   return value.replace(/[\0-\x1f "#+,;<=>\\\x7f]/g, (char) => `\\${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -31,7 +31,7 @@ let service: LdapService;
 let load: Load;
 
 beforeAll(async () => {
-  slapd = await Slapd.start({ ...mailboxesServer(villageContent), tls: true });
+  slapd = await Slapd.start({ ...mailboxesServer(villageContent), tls: {} });
 });
 
 afterAll(() => slapd?.close());
