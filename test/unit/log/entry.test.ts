@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   bareFormat,
@@ -51,6 +52,30 @@ describe("lines", () => {
       expect(format(entry(nasty))).not.toMatch(/[\n\r\u2028\u2029]/);
     },
   );
+});
+
+describe("any message", () => {
+  const formats = [textFormat("smmap[1]"), jsonFormat, prefixFormat(2, bareFormat), prefixFormat(0, jsonFormat)];
+  const syslogMax = 32 * 1024;
+
+  it("is one line of harmless characters that a logger takes whole", () => {
+    const message = fc.oneof(fc.string({ unit: "binary", maxLength: 300 }), fc.string({ maxLength: 20_000 }));
+    fc.assert(
+      fc.property(message, (text) => {
+        for (const format of formats) {
+          const line = format(entryOf("notice", text));
+          expect(line).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]/u);
+        }
+        const line = bareFormat(entryOf("notice", text));
+        expect(Buffer.byteLength(line)).toBeLessThanOrEqual(syslogMax);
+      }),
+    );
+  });
+
+  it.each(["\0", "\u2028", "\ud800", "\u0085"])("is taken whole, too, when it is full of %j", (char) => {
+    const line = bareFormat(entryOf("notice", char.repeat(20_000)));
+    expect(Buffer.byteLength(line)).toBeLessThanOrEqual(syslogMax);
+  });
 });
 
 describe("an entry", () => {
