@@ -1,6 +1,6 @@
 /** One open handle on a database file, and the mailboxes found through it. It only ever reads. */
 import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
-import type { MailboxFacts, MailboxId } from "../../src/store/store.ts";
+import type { FolderPaths, MailboxFacts, MailboxId } from "../../src/store/store.ts";
 import { UnusableFile } from "./file-state.ts";
 import type { Layout, Tables } from "./tables.ts";
 
@@ -50,6 +50,10 @@ export class Connection {
     if (this.#reads === 1) queueMicrotask(this.#endBurst);
     else if (this.#reads === 2) this.#begin.run();
     return this.#tables.find(mailbox);
+  }
+
+  folders(mailbox: MailboxId): FolderPaths {
+    return this.#tables.folders?.(mailbox) ?? [];
   }
 
   get warnings(): readonly string[] {

@@ -2,7 +2,7 @@
  * A database file that belongs to others: they write to it, lock it, replace it, take it away and break it, and we go
  * on reading. Whatever is wrong with the file, that is an error and never an absence, and soon after it is tried again.
  */
-import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
+import { type FolderPaths, type Log, type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
 import { Connection } from "./connection.ts";
 import { describeFault, isFileFault, isLock } from "./fault.ts";
 import {
@@ -37,6 +37,22 @@ export interface DatabaseFileOptions {
   readonly log: Log;
 }
 
+interface Question<Answer> {
+  ask(connection: Connection, mailbox: MailboxId): Answer;
+  /** Whether the answer says nothing of what is not there. */
+  isPositive(answer: Answer): boolean;
+}
+
+const existence: Question<MailboxFacts> = {
+  ask: (connection, mailbox) => connection.find(mailbox),
+  isPositive: ({ exists }) => exists,
+};
+
+const folderList: Question<FolderPaths> = {
+  ask: (connection, mailbox) => connection.folders(mailbox),
+  isPositive: () => false,
+};
+
 export class DatabaseFile {
   readonly #options: DatabaseFileOptions;
   #connection: Connection | null = null;
@@ -60,11 +76,20 @@ export class DatabaseFile {
 
   /** @throws StoreError; LockedError where it is worth asking again */
   find(mailbox: MailboxId): MailboxFacts {
+    return this.#ask(existence, mailbox);
+  }
+
+  /** All folders of the mailbox's owner. @throws as `find` does */
+  folders(mailbox: MailboxId): FolderPaths {
+    return this.#ask(folderList, mailbox);
+  }
+
+  #ask<Answer>({ ask, isPositive }: Question<Answer>, mailbox: MailboxId): Answer {
     try {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const facts = this.#current().find(mailbox);
+        const answer = ask(this.#current(), mailbox);
         if (this.#lockedAt !== null) this.#unlocked();
-        if (facts.exists || this.#isUnchanged(attempt > 1)) return facts;
+        if (isPositive(answer) || this.#isUnchanged(attempt > 1)) return answer;
       }
     } catch (error) {
       throw this.#failure(error, mailbox);

@@ -13,15 +13,6 @@ const BUSY_TIMEOUT_MAX = 1000;
 
 export const adapter: StoreAdapter<SqliteOptions> = {
   name: "sqlite",
-  keys: [
-    {
-      name: "smmap_quota_zero",
-      type: "choice",
-      default: null,
-      values: ["unlimited", "zero"],
-      text: "What a quota limit of 0 means: no limit, or a limit of nothing.",
-    },
-  ],
 
   parse(config) {
     const path = config.path("sql_database");

@@ -3,7 +3,13 @@
  * quota root of its own, beside that the root of the whole domain.
  */
 import type { Database, Statement } from "better-sqlite3";
-import { type MailboxFacts, type MailboxId, type StoreCapabilities, StoreError } from "../../src/store/store.ts";
+import {
+  type FolderPaths,
+  type MailboxFacts,
+  type MailboxId,
+  type StoreCapabilities,
+  StoreError,
+} from "../../src/store/store.ts";
 import {
   absent,
   limitedResources,
@@ -53,6 +59,8 @@ const absenceQuery = `
   SELECT EXISTS (SELECT 1 FROM mailboxes),
     EXISTS (SELECT 1 FROM mailboxes WHERE domain = ? AND user = ? AND folder = ?)`;
 
+const foldersQuery = "SELECT folder FROM mailboxes WHERE domain = ? AND user = ? AND folder <> ''";
+
 type Row = [
   rights: unknown,
   ownFolder: string | null,
@@ -68,6 +76,7 @@ type Row = [
 
 export class NativeLayout implements Layout {
   readonly capabilities: StoreCapabilities = { folders: true, shared: true, quota: ["STORAGE", "MESSAGE"] };
+  readonly listsFolders = true;
   readonly remedy = "create the tables with schema.sql, or set smmap_sql_query for tables of your own";
   readonly #zero: ZeroLimit;
 
@@ -86,23 +95,36 @@ class NativeTables implements Tables {
   readonly #inbox: Statement<[string, string], Row>;
   readonly #folder: Statement<[string, string, string, string], Row>;
   readonly #absence: Statement<[string, string, string], [isAnyThere: 0 | 1, isThere: 0 | 1]>;
+  readonly #folders: Statement<[string, string], string>;
 
   constructor(database: Database, zero: ZeroLimit) {
     this.#zero = zero;
     this.#inbox = database.prepare<[string, string], Row>(inboxQuery).raw(true);
     this.#folder = database.prepare<[string, string, string, string], Row>(folderQuery).raw(true);
     this.#absence = database.prepare<[string, string, string], [0 | 1, 0 | 1]>(absenceQuery).raw(true);
+    this.#folders = database.prepare<[string, string], string>(foldersQuery).pluck(true);
   }
 
   find(mailbox: MailboxId): MailboxFacts {
     const { kind, folders } = mailbox;
     const domain = mailbox.domain ?? "";
     if (kind === "user") return this.#find(domain, unescapeDots(mailbox.user), folders, 0, false);
-    // Through the shared form +user/fred/Lists, a user's folder is addressed as a shared one.
-    const owner = folders.length > 1 && folders[0] === "user" ? folders[1] : undefined;
+    const owner = ownerWithin(folders);
     return owner === undefined
       ? this.#find(domain, "", folders, 0, true)
       : this.#find(domain, unescapeDots(owner), folders, 2, true);
+  }
+
+  folders(mailbox: MailboxId): FolderPaths {
+    const domain = mailbox.domain ?? "";
+    if (mailbox.kind === "user") return this.#paths(domain, mailbox.user, []);
+    const owner = ownerWithin(mailbox.folders);
+    return owner === undefined ? this.#paths(domain, "", []) : this.#paths(domain, owner, ["user", owner]);
+  }
+
+  /** @param above levels that come before those that are stored */
+  #paths(domain: string, user: string, above: readonly string[]): FolderPaths {
+    return this.#folders.all(domain, unescapeDots(user)).map((folder) => [...above, ...folder.split("/")]);
   }
 
   /** @param from index of the first level that belongs to the path */
@@ -121,6 +143,11 @@ class NativeTables implements Tables {
 }
 
 const emptyTable = "sqlite: the table mailboxes is empty; nobody is taken for unknown before it holds a first mailbox";
+
+/** Through the shared form +user/fred/Lists, a user's folder is addressed as a shared one. */
+function ownerWithin(folders: readonly string[]): string | undefined {
+  return folders.length > 1 && folders[0] === "user" ? folders[1] : undefined;
+}
 
 /** The topmost folder that can have a quota root for the path: the INBOX, or the first level of a shared folder. */
 function topOf(user: string, path: string): string {

@@ -23,12 +23,16 @@ export interface SqliteOptions {
 export class SqliteStore implements MailboxStore {
   readonly name = "sqlite";
   readonly capabilities: StoreCapabilities;
+  readonly similarFolders?: NonNullable<MailboxStore["similarFolders"]>;
   readonly #file: DatabaseFile;
   readonly #closing = new AbortController();
 
   constructor(options: SqliteOptions, { log }: StoreContext) {
     this.capabilities = options.layout.capabilities;
     this.#file = new DatabaseFile({ ...options, log });
+    if (options.layout.listsFolders) {
+      this.similarFolders = (mailbox, lookup) => this.#ask(() => this.#file.folders(mailbox), lookup);
+    }
     try {
       this.#file.probe();
     } catch (error) {
@@ -38,26 +42,25 @@ export class SqliteStore implements MailboxStore {
   }
 
   lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts> {
-    try {
-      return this.#file.find(mailbox);
-    } catch (error) {
-      if (error instanceof LockedError) return this.#retry(() => this.#file.find(mailbox), options);
-      throw error;
-    }
+    return this.#ask(() => this.#file.find(mailbox), options);
   }
 
   async ping(options: LookupOptions): Promise<void> {
-    try {
-      this.#file.probe();
-    } catch (error) {
-      if (!(error instanceof LockedError)) throw error;
-      await this.#retry(() => this.#file.probe(), options);
-    }
+    await this.#ask(() => this.#file.probe(), options);
   }
 
   async close(): Promise<void> {
     this.#file.close();
     this.#closing.abort(new StoreError("closed", "sqlite: the store is closed"));
+  }
+
+  #ask<T>(ask: () => T, options: LookupOptions): T | Promise<T> {
+    try {
+      return ask();
+    } catch (error) {
+      if (error instanceof LockedError) return this.#retry(ask, options);
+      throw error;
+    }
   }
 
   /** Asks again until the file is free, or has been locked for too long, or nobody waits for the answer any more. */

@@ -1,5 +1,5 @@
 import type { Database } from "better-sqlite3";
-import type { MailboxFacts, MailboxId, StoreCapabilities } from "../../src/store/store.ts";
+import type { FolderPaths, MailboxFacts, MailboxId, StoreCapabilities } from "../../src/store/store.ts";
 
 /** Prepared statements that find mailboxes in one open database. */
 export interface Tables {
@@ -7,11 +7,14 @@ export interface Tables {
   readonly warnings: readonly string[];
   /** Throws RowError where a row makes no sense, and whatever SQLite throws. */
   find(mailbox: MailboxId): MailboxFacts;
+  /** All folders of the mailbox's owner, or all shared ones; only where the layout lists folders. */
+  folders?(mailbox: MailboxId): FolderPaths;
 }
 
 /** One way to lay out mailboxes in a database: the native schema, or a site's own. */
 export interface Layout {
   readonly capabilities: StoreCapabilities;
+  readonly listsFolders: boolean;
   /** What to do where the database has other tables than those that are asked for. */
   readonly remedy: string;
   /** @throws RefusedStatement, and whatever SQLite throws */
