@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { ConfigError, StoreError } from "./store/store.ts";
 
 /** What a command may touch of the process: handed in by main.ts, so that commands can be run by tests. */
 export interface Io {
@@ -10,3 +11,16 @@ export interface Io {
 
 /** Exit statuses of sysexits.h that we use. */
 export const exit = { ok: 0, usage: 64, software: 70, tempfail: 75, config: 78 } as const;
+
+/** A mistake on the command line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The exit status of a program that ends with this error. */
+export function exitStatusOf(error: unknown): number {
+  if (error instanceof UsageError) return exit.usage;
+  if (error instanceof ConfigError) return exit.config;
+  if (error instanceof StoreError) return exit.tempfail;
+  return exit.software;
+}

@@ -1,12 +1,12 @@
 /** `smmapd check`: the reply for each address, from the store itself or from a running daemon. */
 import { text } from "node:stream/consumers";
-import { exit, type Io } from "../io.ts";
+import { exit, type Io, UsageError } from "../io.ts";
 import { plainLog } from "../log/log.ts";
 import { printable } from "../log/printable.ts";
 import { openService, type Service } from "../server/service.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { describe, type Inquiry, inquire } from "./inquiry.ts";
-import { parseOptions, UsageError } from "./options.ts";
+import { parseOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 
 interface Answer {

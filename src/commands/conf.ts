@@ -2,11 +2,11 @@
 import { dirname } from "node:path";
 import { type Config, defaultConfigFile, type EffectiveOption, loadConfig } from "../config/config.ts";
 import { readSettings } from "../config/settings.ts";
-import { exit, type Io } from "../io.ts";
+import { exit, type Io, UsageError } from "../io.ts";
 import { printable } from "../log/printable.ts";
 import { loadAdapter } from "../store/registry.ts";
 import { ConfigError } from "../store/store.ts";
-import { parseOptions, UsageError } from "./options.ts";
+import { parseOptions } from "./options.ts";
 
 /**
  * `smmapd conf [-C file] [--strict]`

@@ -1,8 +1,8 @@
 /** Asks a running daemon, as a mail server would. */
 import { connect, type Socket } from "node:net";
 import { encodeNetstring, NetstringDecoder } from "../engine/netstring.ts";
+import { UsageError } from "../io.ts";
 import { StoreError } from "../store/store.ts";
-import { UsageError } from "./options.ts";
 
 /** Octets of a reply that we take; Postfix takes as many (its socketmap_max_reply_size). */
 const REPLY_MAX = 100_000;

@@ -1,9 +1,7 @@
 /** From the words of the command line to a command. */
 
-import { exit, type Io } from "../io.ts";
+import { exit, exitStatusOf, type Io } from "../io.ts";
 import { printable } from "../log/printable.ts";
-import { ConfigError, StoreError } from "../store/store.ts";
-import { UsageError } from "./options.ts";
 
 type Command = (args: readonly string[], io: Io) => Promise<number>;
 
@@ -13,7 +11,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   conf: async () => (await import("./conf.ts")).conf,
 };
 
-const usage = `usage: smmapd [-C file] [-U uses] [-T timeout] [-D] [-p]
+const usage = `usage: smmapd [-C file] [-U uses] [-T timeout] [-D] [-p] [-X]
        smmapd check [-C file] [-m map] [-p] [-v] [--json] [--socket path|host:port] address... | -
        smmapd conf [-C file] [--strict]
 `;
@@ -31,18 +29,9 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     const { serve } = await import("./serve.ts");
     return await serve(args, io);
   } catch (error) {
-    if (error instanceof UsageError) {
-      io.stderr.write(`smmapd: ${error.message}\n${usage}`);
-      return exit.usage;
-    }
-    if (error instanceof ConfigError) {
-      io.stderr.write(`smmapd: ${printable(error.message)}\n`);
-      return exit.config;
-    }
-    if (error instanceof StoreError) {
-      io.stderr.write(`smmapd: ${printable(error.message)}\n`);
-      return exit.tempfail;
-    }
-    throw error;
+    const status = exitStatusOf(error);
+    if (!(error instanceof Error) || status === exit.software) throw error;
+    io.stderr.write(`smmapd: ${printable(error.message)}\n${status === exit.usage ? usage : ""}`);
+    return status;
   }
 }

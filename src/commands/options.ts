@@ -3,6 +3,8 @@
  * word, so "-U250" is refused (Cyrus master/service.c). Long options are ours.
  */
 
+import { UsageError } from "../io.ts";
+
 /** Whether an option takes an argument. */
 export type OptionKind = "flag" | "value";
 
@@ -12,11 +14,6 @@ export interface Options<Name extends string> {
   readonly values: Readonly<Partial<Record<Name, string>>>;
   /** Words that are no options. */
   readonly words: readonly string[];
-}
-
-/** A mistake on the command line; exit status 64. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 /** "--" ends the options; "-" alone is a word. @throws UsageError */

@@ -1,16 +1,33 @@
-import type { Io } from "../io.ts";
-import { live } from "../server/lifecycle.ts";
-import { parseOptions, UsageError } from "./options.ts";
+import { type Io, UsageError } from "../io.ts";
+import { type LifeOptions, live } from "../server/lifecycle.ts";
+import { parseOptions } from "./options.ts";
 
-/** `smmapd [-C file] [-U uses] [-T timeout] [-D] [-p]`: serves in the foreground. @returns exit status */
-export async function serve(args: readonly string[], io: Io): Promise<number> {
-  const options = parseOptions(args, { "-C": "value", "-U": "value", "-T": "value", "-D": "flag", "-p": "flag" });
-  if (options.words.length > 0) throw new UsageError(`unknown command ${options.words[0]}`);
-  for (const name of ["-U", "-T"] as const) {
-    const value = options.values[name];
-    if (value !== undefined && !/^\d+$/.test(value))
-      throw new UsageError(`option ${name} takes a number, not ${value}`);
-  }
-  const configFile = options.values["-C"] ?? "/etc/imapd.conf";
-  return live({ configFile, skipPlus: options.given.has("-p") }, io);
+const kinds = { "-C": "value", "-U": "value", "-T": "value", "-D": "flag", "-p": "flag", "-X": "flag" } as const;
+
+/** `smmapd [-C file] [-U uses] [-T timeout] [-D] [-p] [-X]`: serves in the foreground. @returns exit status */
+export function serve(args: readonly string[], io: Io): Promise<number> {
+  return live(() => readOptions(args), io);
+}
+
+function readOptions(args: readonly string[]): LifeOptions {
+  const { given, values, words } = parseOptions(args, kinds);
+  if (words.length > 0) throw new UsageError(`unknown command ${words[0]}`);
+  return {
+    configFile: values["-C"] ?? "/etc/imapd.conf",
+    uses: readNumber("-U", values["-U"]),
+    timeout: readNumber("-T", values["-T"]),
+    isDebugged: given.has("-D"),
+    skipPlus: given.has("-p"),
+    isClientOnStdin: given.has("-X"),
+  };
+}
+
+/** Connections, or seconds of which a timer of Node.js can hold twice as many. */
+const NUMBER_MAX = 1_000_000;
+
+function readNumber(option: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const number = /^\d+$/.test(text) ? Number(text) : NUMBER_MAX + 1;
+  if (number > NUMBER_MAX) throw new UsageError(`option ${option} takes a number up to ${NUMBER_MAX}, not ${text}`);
+  return number;
 }

@@ -5,11 +5,13 @@ import { daemonKeys } from "./keys-daemon.ts";
 import { imapKeys } from "./keys-imap.ts";
 import { ldapKeys } from "./keys-ldap.ts";
 import { logKeys } from "./keys-log.ts";
+import { processKeys } from "./keys-process.ts";
 import { sqlKeys } from "./keys-sql.ts";
 
 export const keys: readonly KeyDefinition[] = [
   ...addressingKeys,
   ...daemonKeys,
+  ...processKeys,
   ...logKeys,
   ...sqlKeys,
   ...ldapKeys,

@@ -2,12 +2,19 @@
  * One client: bytes in, replies out in the order of the requests, look-ups overlapping. Reading pauses while the queue
  * is full or the client does not read its replies, so neither can grow without bound.
  */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { NetstringDecoder, ProtocolError } from "../engine/netstring.ts";
 import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
 import { clientName } from "./audit.ts";
 import type { Responder } from "./responder.ts";
+
+/** A socket, or what serves as one. */
+export type Client = Duplex & {
+  readonly remoteAddress?: string | undefined;
+  /** "timeout" is emitted after so many milliseconds without traffic; 0 is never. */
+  setTimeout(milliseconds: number): unknown;
+};
 
 export interface ConnectionOptions {
   /** Octets of the longest request payload. */
@@ -32,7 +39,7 @@ const GATHER_MAX = 64 * 1024;
 const LINGER = 2_000;
 
 export class Connection {
-  readonly #socket: Socket;
+  readonly #socket: Client;
   readonly #options: ConnectionOptions;
   readonly #decoder: NetstringDecoder;
   readonly #client: string;
@@ -43,9 +50,12 @@ export class Connection {
   #hasEnded = false;
   /** Nothing more is decoded: the stream is broken, or the server is closing. */
   #isFinal = false;
+  /** The server is closing, as soon as the client is silent. */
+  #isLeaving = false;
+  #isSilent = false;
   #fault: string | null = null;
 
-  constructor(socket: Socket, options: ConnectionOptions) {
+  constructor(socket: Client, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
     this.#decoder = new NetstringDecoder(options.requestMax);
@@ -54,7 +64,7 @@ export class Connection {
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("end", () => this.#readEnd());
     socket.on("drain", () => this.#drained());
-    socket.on("timeout", () => socket.destroy());
+    socket.on("timeout", () => this.#timedOut());
     // "close" follows, and a client that resets its connection is nobody's fault.
     socket.on("error", () => {});
     socket.on("close", () => this.#abandon());
@@ -66,7 +76,27 @@ export class Connection {
     this.#endWhenAnswered();
   }
 
+  /** Ends once the client has asked nothing for so many milliseconds: right after a reply, its next request is under way. */
+  finishWhenSilent(milliseconds: number): void {
+    this.#isLeaving = true;
+    this.#socket.setTimeout(milliseconds);
+  }
+
+  #timedOut(): void {
+    if (!this.#isLeaving) {
+      this.#socket.destroy();
+      return;
+    }
+    // What came while the process was busy is still unread: timers run first.
+    this.#isSilent = true;
+    setImmediate(() => {
+      // A reply that is still due starts the clock again.
+      if (this.#isSilent && this.#queue.length === 0) this.finish();
+    });
+  }
+
   #read(chunk: Buffer): void {
+    this.#isSilent = false;
     if (this.#isFinal) return;
     this.#decoder.write(chunk);
     this.#decode();

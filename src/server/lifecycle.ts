@@ -1,117 +1,307 @@
-/** Life of the process: start, signals, reload, end. */
-import type { Io } from "../io.ts";
-import { ProcessLog } from "../log/log.ts";
-import type { Log } from "../store/store.ts";
+/**
+ * Life of the process: who started it, the sockets it gets, signals, reload, end. With main.ts the only place that
+ * touches `process`.
+ */
+import { accessSync, constants } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import type { LogSettings } from "../config/settings.ts";
+import { exit, exitStatusOf, type Io } from "../io.ts";
+import { type LogOptions, ProcessLog } from "../log/log.ts";
+import { ConfigError } from "../store/store.ts";
+import { debugCommand, runDebugger } from "./debugger.ts";
+import { type Ending, Endings } from "./ending.ts";
+import { standardClient, standardInput } from "./inherited.ts";
+import type { ListenSource } from "./listen.ts";
 import { logOptions } from "./log-options.ts";
-import { Server, type ServerSettings } from "./server.ts";
-import { readConfiguration, type Service, startService } from "./service.ts";
+import type { Master } from "./master.ts";
+import { OwnFile } from "./own-file.ts";
+import { chooseIdentity, dropPrivileges } from "./privileges.ts";
+import { Reload } from "./reload.ts";
+import { Server, type ServerWatch } from "./server.ts";
+import { type Configuration, readConfiguration, type Service, startService } from "./service.ts";
+import { folderProblem, socketRights } from "./socket-files.ts";
+import { findStart, type Start } from "./start.ts";
+import { Systemd } from "./systemd.ts";
+import { Uses } from "./uses.ts";
 
 export interface LifeOptions {
-  /** Path of imapd.conf. */
+  /** Path of imapd.conf (-C). */
   readonly configFile: string;
-  /** Option -p. */
+  /** Connections after which to end (-U); null: 250 under master(8), else any number. */
+  readonly uses: number | null;
+  /** Seconds without a connection after which to end (-T), 0 for never; null: 60 under master(8), else never. */
+  readonly timeout: number | null;
+  /** Option -D: debug_command is run. */
+  readonly isDebugged: boolean;
+  /** Option -p: what follows the plus counts for nothing. */
   readonly skipPlus: boolean;
+  /** Option -X: the client is on the standard input and output, whatever these are. */
+  readonly isClientOnStdin: boolean;
 }
+
+/** Defaults of -U and -T (Cyrus master/service.h). */
+const MAX_USE = 250;
+const REUSE_TIMEOUT = 60;
+/** Milliseconds that the original waits for its client to speak (imap/smmapd.c), so none counts on more. */
+const PATIENCE = 360_000;
+/** Milliseconds of silence after which no request is taken to be under way. */
+const MOMENT = 1_000;
+/** Milliseconds that a failing child of master's lives at least: master would start the next one at once. */
+const LIFE_MIN = 10_000;
+/** Milliseconds for what still runs when everything is over. */
+const LAST_MAX = 1_000;
 
 /**
- * Serves until SIGTERM or SIGINT. SIGHUP rereads the configuration; a broken one is reported and the old one stays.
+ * Serves until it is told to end, or was used enough.
+ * @param readOptions throws UsageError
  * @returns exit status
- * @throws ConfigError before anything listens, if the configuration is wrong
+ * @throws UsageError, ConfigError before anything is served; where nobody would read that, it goes to the log instead
  */
-export async function live(options: LifeOptions, io: Io): Promise<number> {
-  const isService = io.env.CYRUS_SERVICE !== undefined;
-  const log = new ProcessLog(logOptions(null, io.env, isService), { pid: process.pid, stderr: io.stderr, env: io.env });
-  const open = async () => {
-    const configuration = await readConfiguration({ configFile: options.configFile, env: io.env });
-    log.adjust(logOptions(configuration.settings.log, io.env, isService));
-    return startService(configuration, { skipPlus: options.skipPlus, log });
-  };
+export async function live(readOptions: () => LifeOptions, io: Io): Promise<number> {
+  const life = new Life(io);
   try {
-    await serve(open, log);
-  } catch (error) {
-    await log.close();
-    throw error;
-  }
-  // Last lines that nobody reads would keep the process alive.
-  if (!(await log.close())) process.exit(0);
-  return 0;
-}
-
-async function serve(open: () => Promise<Service>, log: Log): Promise<void> {
-  // Installed before anything slow, so that an early signal is not the end of an unprepared process.
-  const stopped = new Promise<void>((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
-  });
-  const reload = new Reload();
-  process.on("SIGHUP", reload.request);
-  try {
-    let service = await open();
-    log.debug("executed");
-    const server = new Server(serverSettings(service), log);
-    await server.listen(service.settings.listen, service.settings.socketMode);
-    log.notice(`store ${service.store.name}: ${service.settings.store.reason}`);
-    for (const address of server.addresses) log.notice(`listening on ${address}`);
-    reload.start(async () => {
-      service = await replace(service, open, server, log);
-    });
-    await stopped;
-    reload.stop();
-    log.notice("stopping");
-    await server.close();
-    await service.store.close();
+    return await life.run(readOptions);
   } finally {
-    process.off("SIGHUP", reload.request);
+    await life.end();
   }
 }
 
-async function replace(old: Service, open: () => Promise<Service>, server: Server, log: Log): Promise<Service> {
-  try {
-    const service = await open();
-    server.settings = serverSettings(service);
-    const moved = JSON.stringify(service.settings.listen) !== JSON.stringify(old.settings.listen);
-    if (moved) log.warning("smmap_listen has changed: that takes a restart, the old sockets stay");
-    log.notice("configuration read again");
-    void old.store.retire();
-    return service;
-  } catch (error) {
-    log.error(`the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
-    return old;
-  }
-}
+class Life {
+  readonly #io: Io;
+  readonly #start: Start;
+  readonly #master: Master | null;
+  readonly #log: ProcessLog;
+  readonly #systemd: Systemd;
+  readonly #endings = new Endings();
+  readonly #reload = new Reload();
+  /** Milliseconds. */
+  #drainTimeout = 0;
 
-function serverSettings({ settings, responder }: Service): ServerSettings {
-  const { requestMax, idleTimeout, connectionsMax } = settings;
-  return { responder, requestMax, idleTimeout, connectionsMax };
-}
-
-/** Wishes for a reload, granted one after another; those that come meanwhile are one. */
-class Reload {
-  #run: (() => Promise<void>) | null = null;
-  #isWanted = false;
-  #isRunning = false;
-
-  readonly request = (): void => {
-    this.#isWanted = true;
-    void this.#work();
-  };
-
-  start(run: () => Promise<void>): void {
-    this.#run = run;
-    void this.#work();
+  constructor(io: Io) {
+    this.#io = io;
+    this.#start = findStart(io.env, process.pid);
+    this.#master = this.#start.by === "master" ? this.#start.master : null;
+    this.#log = new ProcessLog(this.#logOptions(null), { pid: process.pid, stderr: io.stderr, env: io.env });
+    this.#systemd = new Systemd(io.env, process.pid, this.#log);
+    // Before anything slow, so that an early signal is not the end of an unprepared process.
+    this.#heedSignals();
   }
 
-  stop(): void {
-    this.#run = null;
-  }
-
-  async #work(): Promise<void> {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    while (this.#run !== null && this.#isWanted) {
-      this.#isWanted = false;
-      await this.#run();
+  async run(readOptions: () => LifeOptions): Promise<number> {
+    try {
+      return await this.#serve(readOptions());
+    } catch (error) {
+      if (this.#isAttended) throw error;
+      const status = exitStatusOf(error);
+      this.#log.error(status === exit.software ? stackOf(error) : (error as Error).message);
+      await this.#outlive();
+      return status;
     }
-    this.#isRunning = false;
   }
+
+  /** Last lines, and no more waiting after that. */
+  async end(): Promise<void> {
+    this.#master?.reportUnavailable();
+    this.#systemd.close();
+    await this.#log.close();
+    // Something may hold the process: a backend that hangs, a log that nobody reads.
+    setTimeout(() => process.exit(), LAST_MAX).unref();
+  }
+
+  async #serve(options: LifeOptions): Promise<number> {
+    const isClient = this.#start.by === "client" || options.isClientOnStdin;
+    const configuration = await this.#read(options);
+    if (options.isDebugged) await this.#debug(configuration.process.debugCommand);
+    const server = new Server(null, this.#log, this.#watch(options, isClient));
+    // Ports and folders may be root's alone, and nothing else is to be.
+    const identity = chooseIdentity(configuration.process, process);
+    if (!isClient) await this.#listen(server, configuration);
+    if (identity !== null) {
+      dropPrivileges(identity, process);
+      this.#warnOfSecrets(options);
+    }
+    let service = this.#open(configuration, server, options);
+    if (isClient) server.welcome(standardClient(this.#io));
+    this.#announce(server, service);
+    this.#reload.start(async () => {
+      service = await this.#replace(service, server, options);
+    });
+    const status = await this.#leave(server);
+    this.#reload.stop();
+    await service.store.close();
+    return status;
+  }
+
+  #read({ configFile }: LifeOptions): Promise<Configuration> {
+    if (this.#master !== null && process.getuid?.() === 0) {
+      throw new ConfigError("master(8) has started smmapd as root, and its services refuse to be that: see cyrus_user");
+    }
+    return readConfiguration({ configFile, env: this.#io.env });
+  }
+
+  async #debug(format: string | null): Promise<void> {
+    if (format === null) return;
+    const command = debugCommand(format, process.argv[1] ?? "", process.pid, this.#io.env.CYRUS_SERVICE ?? "smmap");
+    this.#log.debug(`running external debugger: ${command}`);
+    this.#log.debug(`debugger returned exit status: ${await runDebugger(command)}`);
+  }
+
+  async #listen(server: Server, configuration: Configuration): Promise<void> {
+    // Nobody gets to a socket that does not have its rights yet.
+    process.umask(0o077);
+    const sources = this.#sources(configuration);
+    const rights = socketRights(configuration.settings.socketMode, configuration.process);
+    await server.listen(sources, rights);
+    for (const source of sources) {
+      const problem = "path" in source ? folderProblem(source.path, rights) : null;
+      if (problem !== null) this.#log.warning(`smmap_listen: ${problem}`);
+    }
+  }
+
+  #sources({ settings }: Configuration): readonly ListenSource[] {
+    const start = this.#start;
+    if (start.by === "systemd") return start.sockets;
+    if (start.by !== "master") return settings.listen;
+    return [{ fd: start.master.socket, name: `the socket of service ${start.master.service}` }];
+  }
+
+  /** The configuration was read by root, and will be read again by somebody else. */
+  #warnOfSecrets({ configFile }: LifeOptions): void {
+    try {
+      accessSync(configFile, constants.R_OK);
+    } catch (error) {
+      this.#log.warning(`SIGHUP will change nothing until the user of smmapd may read its configuration: ${error}`);
+    }
+  }
+
+  /** Opens the store, and lets the server serve. */
+  #open(configuration: Configuration, server: Server, { skipPlus }: LifeOptions): Service {
+    const { settings } = configuration;
+    this.#log.adjust(this.#logOptions(settings.log));
+    const service = startService(configuration, { skipPlus, log: this.#log });
+    const { requestMax, idleTimeout, connectionsMax } = settings;
+    server.settings = { responder: service.responder, requestMax, idleTimeout, connectionsMax };
+    this.#drainTimeout = configuration.process.drainTimeout;
+    return service;
+  }
+
+  /** Of beginning and end. Processes that others start come and go, and nobody wants to be told. */
+  get #tell(): (message: string) => void {
+    return this.#isAttended ? this.#log.notice : this.#log.debug;
+  }
+
+  /** A person may read what is written to the standard error output. */
+  get #isAttended(): boolean {
+    return this.#master === null && standardInput() !== "socket";
+  }
+
+  #announce(server: Server, { settings, store }: Service): void {
+    const tell = this.#tell;
+    tell(`store ${store.name}: ${settings.store.reason}`);
+    if (server.addresses.length === 0) {
+      tell("serving the client on standard input; to listen instead, start with </dev/null");
+    }
+    for (const address of server.addresses) tell(`listening on ${address}`);
+    this.#systemd.ready();
+  }
+
+  async #replace(old: Service, server: Server, options: LifeOptions): Promise<Service> {
+    try {
+      const service = this.#open(await this.#read(options), server, options);
+      const moved = JSON.stringify(service.settings.listen) !== JSON.stringify(old.settings.listen);
+      if (moved) this.#log.warning("smmap_listen has changed: that takes a restart, the old sockets stay");
+      this.#log.notice("configuration read again");
+      void old.store.retire();
+      return service;
+    } catch (error) {
+      this.#log.error(`the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
+      return old;
+    }
+  }
+
+  /** Serves until it is time to end, and lets the clients go. @returns exit status */
+  async #leave(server: Server): Promise<number> {
+    for (let ending = await this.#endings.next(); ; ) {
+      const isPlanned = ending.status !== exit.software;
+      this.#tell(`ending: ${ending.reason}`);
+      this.#systemd.stopping();
+      if (isPlanned) this.#master?.reportUnavailable();
+      const gone = this.#letGo(server, ending).then(() => null);
+      const hastier = await Promise.race([gone, this.#endings.next()]);
+      if (hastier === null) {
+        if (!isPlanned) await this.#outlive();
+        return ending.status;
+      }
+      ending = hastier;
+    }
+  }
+
+  #letGo(server: Server, { haste }: Ending): Promise<void> {
+    if (haste === "at once") return server.close();
+    if (haste === "drain") return server.drain(MOMENT, this.#drainTimeout);
+    const { idleTimeout } = server.settings;
+    return server.drain(Math.min(idleTimeout, PATIENCE), Number.POSITIVE_INFINITY);
+  }
+
+  /** A failing child of master's stays for a while, counted as ready, so that master does not start another at once. */
+  async #outlive(): Promise<void> {
+    const rest = LIFE_MIN - process.uptime() * 1000;
+    if (this.#master === null || rest <= 0) return;
+    await Promise.race([delay(rest), this.#endings.next()]);
+  }
+
+  #watch({ uses, timeout }: LifeOptions, isClient: boolean): ServerWatch {
+    const master = this.#master;
+    const end = (reason: string) => this.#endings.want({ reason, haste: "unhurried", status: exit.ok });
+    const count = new Uses({
+      uses: uses ?? (master === null ? null : MAX_USE),
+      timeout: timeout ?? (master === null ? null : REUSE_TIMEOUT),
+      onEnough: end,
+    });
+    const program = master === null ? null : new OwnFile(process.argv[1] ?? "");
+    return {
+      opened: () => {
+        master?.reportConnection();
+        if (master?.isGone) this.#endings.want({ reason: "master is gone", haste: "drain", status: exit.ok });
+        if (program?.hasChanged()) end("the program has changed");
+        count.opened();
+      },
+      emptied: () => {
+        if (isClient) end("the client has hung up");
+        else count.emptied();
+      },
+    };
+  }
+
+  #heedSignals(): void {
+    const isService = this.#master !== null;
+    // Cyrus' services end with EX_TEMPFAIL where they are told to end at once.
+    const atOnce = { haste: "at once", status: isService ? exit.tempfail : exit.ok } as const;
+    const drain = { haste: "drain", status: exit.ok } as const;
+    let isToldBefore = false;
+    process.removeAllListeners("SIGHUP");
+    process.on("SIGHUP", () => {
+      if (isService) this.#endings.want({ reason: "SIGHUP", ...drain });
+      else this.#reload.request();
+    });
+    process.on("SIGTERM", () => {
+      this.#endings.want({ reason: "SIGTERM", ...(isService || isToldBefore ? atOnce : drain) });
+      isToldBefore = true;
+    });
+    for (const signal of ["SIGINT", "SIGQUIT"] as const) {
+      process.on(signal, () => this.#endings.want({ reason: signal, ...atOnce }));
+    }
+    process.on("uncaughtException", (error) => {
+      this.#log.error(stackOf(error));
+      this.#endings.want({ reason: "a mistake in smmapd", haste: "at once", status: exit.software });
+    });
+  }
+
+  #logOptions(settings: LogSettings | null): LogOptions {
+    return logOptions(settings, this.#io.env, this.#master !== null);
+  }
+}
+
+function stackOf(error: unknown): string {
+  return `a mistake in smmapd: ${error instanceof Error ? error.stack : String(error)}`;
 }

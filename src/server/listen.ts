@@ -1,20 +1,34 @@
 /** Where the listening sockets come from. The only place that makes them. */
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, chownSync, existsSync, linkSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { ListenAddress } from "../config/settings.ts";
 import { ConfigError } from "../store/store.ts";
+import type { InheritedSocket } from "./inherited.ts";
+
+/** Where to listen: an address to bind, or a socket that is bound already. */
+export type ListenSource = ListenAddress | InheritedSocket;
+
+/** Of a unix socket's file. */
+export interface SocketRights {
+  readonly mode: number;
+  /** User and group id; null: as it comes. */
+  readonly uid: number | null;
+  readonly gid: number | null;
+}
 
 export interface ListenOptions {
-  /** Rights of a unix socket's file. */
-  readonly socketMode: number;
+  readonly rights: SocketRights;
   readonly onConnection: (socket: Socket) => void;
 }
 
 export interface Listener {
   /** As it is bound: PATH or HOST:PORT, with the port that the system chose. */
   readonly name: string;
-  /** Accepts no more; a unix socket's file is removed. */
+  /** Of the system, for a process that is to listen on the same socket. */
+  readonly fd: number;
+  /** Accepts no more; the file of a unix socket that we made is removed. */
   close(): void;
 }
 
@@ -22,27 +36,37 @@ export interface Listener {
 const BACKLOG = 1024;
 
 /** @throws ConfigError where the address cannot be had */
-export async function listen(address: ListenAddress, options: ListenOptions): Promise<Listener> {
-  if ("path" in address) await removeStaleSocket(address.path);
+export async function listen(source: ListenSource, options: ListenOptions): Promise<Listener> {
+  if ("path" in source) await removeStaleSocket(source.path);
   // Exim closes its half after the request and reads on; see "half-close" in docs/differences.md.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, options.onConnection);
-  await bind(server, address);
-  if ("path" in address) chmodSync(address.path, options.socketMode);
-  return { name: nameOf(server), close: () => void server.close() };
+  await bind(server, source);
+  const listener = { name: nameOf(server, source), fd: descriptorOf(server), close: () => void server.close() };
+  try {
+    if ("path" in source) setRights(source.path, options.rights);
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
+  return listener;
 }
 
-function bind(server: Server, address: ListenAddress): Promise<void> {
+function bind(server: Server, source: ListenSource): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(explain(address, cause)));
-    server.listen({ ...address, backlog: BACKLOG }, resolve);
+    server.once("error", (cause: NodeJS.ErrnoException) => reject(explain(source, cause)));
+    const target = "fd" in source ? { fd: source.fd } : source;
+    server.listen({ ...target, backlog: BACKLOG }, resolve);
   });
 }
 
-function explain(address: ListenAddress, cause: NodeJS.ErrnoException): ConfigError {
-  const where = "path" in address ? address.path : `${address.host}:${address.port}`;
+function explain(source: ListenSource, cause: NodeJS.ErrnoException): ConfigError {
+  if ("fd" in source) {
+    return new ConfigError(`${source.name} is no listening socket: ${cause.message}`, { cause });
+  }
+  const where = "path" in source ? source.path : `${source.host}:${source.port}`;
   const advice: Record<string, string> = {
     EADDRINUSE: "another program listens there",
-    EACCES: "path" in address ? explainFolder(dirname(address.path)) : "no right to use this port",
+    EACCES: "path" in source ? explainFolder(dirname(source.path)) : "no right to use this port",
     EADDRNOTAVAIL: "this machine does not have that address",
   };
   const problem = advice[cause.code ?? ""] ?? cause.message;
@@ -54,21 +78,48 @@ function explainFolder(folder: string): string {
   return existsSync(folder) ? `no right to write in ${folder}` : `there is no folder ${folder}; create it`;
 }
 
+function setRights(path: string, { mode, uid, gid }: SocketRights): void {
+  try {
+    // Before the mode, for it takes away bits of it.
+    if (uid !== null || gid !== null) chownSync(path, uid ?? -1, gid ?? -1);
+    chmodSync(path, mode);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const keys = uid === null ? "smmap_socket_group" : "smmap_socket_owner, smmap_socket_group";
+    const problem = code === "EPERM" ? "only root, or for a group its members, can do that" : message;
+    throw new ConfigError(`${keys}: cannot give ${path} away: ${problem}`, { cause });
+  }
+}
+
 /** Removes a socket's file that a dead process left. A living one is left alone: binding then says that it is in use. */
 async function removeStaleSocket(path: string): Promise<void> {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return;
-  const isDead = await new Promise<boolean>((resolve) => {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket() || !(await isDead(path))) return;
+  // Another process may have put its own there meanwhile: what was taken away is asked again, and put back if it lives.
+  const aside = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
+  renameSync(path, aside);
+  if (!(await isDead(aside))) linkSync(aside, path);
+  unlinkSync(aside);
+}
+
+function isDead(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = connect(path, () => {
       probe.destroy();
       resolve(false);
     });
     probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
   });
-  if (isDead) unlinkSync(path);
 }
 
-function nameOf(server: Server): string {
-  const bound = server.address() as AddressInfo | string;
+/** Node.js keeps it to itself, but documents no other way to hand a listening socket to a program that is started. */
+function descriptorOf(server: Server): number {
+  return (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
+}
+
+function nameOf(server: Server, source: ListenSource): string {
+  const bound = server.address() as AddressInfo | string | null;
+  // Of an inherited unix socket Node.js does not know the path.
+  if (bound === null) return "fd" in source ? source.name : "";
   if (typeof bound === "string") return bound;
   return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }

@@ -1,9 +1,7 @@
 /** All listening sockets and all connections of the daemon. */
-import type { Socket } from "node:net";
-import type { ListenAddress } from "../config/settings.ts";
 import type { Log } from "../store/store.ts";
-import { Connection } from "./connection.ts";
-import { type Listener, listen } from "./listen.ts";
+import { type Client, Connection } from "./connection.ts";
+import { type Listener, type ListenSource, listen, type SocketRights } from "./listen.ts";
 import type { Responder } from "./responder.ts";
 
 /** What may change while the server runs: a new configuration replaces it whole. */
@@ -17,21 +15,35 @@ export interface ServerSettings {
   readonly connectionsMax: number;
 }
 
+/** Who counts connections. */
+export interface ServerWatch {
+  /** A client was accepted. */
+  opened(): void;
+  /** The last client is gone. */
+  emptied(): void;
+}
+
 /** Connections that may wait for their turn; the rest is closed at once. */
 const WAITING_MAX = 1024;
 
 export class Server {
   readonly #log: Log;
-  #settings: ServerSettings;
+  readonly #watch: ServerWatch | null;
+  #settings: ServerSettings | null;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #waiting = new Set<Socket>();
+  readonly #waiting = new Set<Client>();
+  /** Milliseconds of silence after which a client is let go; null: we are not about to end. */
+  #silence: number | null = null;
   #isClosing = false;
-  #whenEmpty: (() => void) | null = null;
+  #closing: NodeJS.Timeout | undefined;
+  #whenEmpty: (() => void)[] = [];
 
-  constructor(settings: ServerSettings, log: Log) {
+  /** @param settings null: they come later, and clients wait for them */
+  constructor(settings: ServerSettings | null, log: Log, watch: ServerWatch | null = null) {
     this.#settings = settings;
     this.#log = log;
+    this.#watch = watch;
   }
 
   /** Where it listens: PATH or HOST:PORT. */
@@ -39,7 +51,13 @@ export class Server {
     return this.#listeners.map((listener) => listener.name);
   }
 
+  /** Descriptors of its sockets. */
+  get descriptors(): readonly number[] {
+    return this.#listeners.map((listener) => listener.fd);
+  }
+
   get settings(): ServerSettings {
+    if (this.#settings === null) throw new Error("the server has no settings yet");
     return this.#settings;
   }
 
@@ -49,64 +67,104 @@ export class Server {
     this.#admitWaiting();
   }
 
-  /** @param socketMode rights of unix sockets' files; @throws ConfigError where an address cannot be had */
-  async listen(addresses: readonly ListenAddress[], socketMode: number): Promise<void> {
-    for (const address of addresses) {
-      const onConnection = (socket: Socket) => this.#welcome(socket);
-      this.#listeners.push(await listen(address, { socketMode, onConnection }));
+  /** @param rights of unix sockets' files; @throws ConfigError where an address cannot be had */
+  async listen(sources: readonly ListenSource[], rights: SocketRights): Promise<void> {
+    for (const source of sources) {
+      const onConnection = (client: Client) => this.welcome(client);
+      this.#listeners.push(await listen(source, { rights, onConnection }));
     }
+  }
+
+  /** Serves a client, now or when it is its turn. */
+  welcome(client: Client): void {
+    if (this.#isClosing) {
+      client.destroy();
+      return;
+    }
+    this.#watch?.opened();
+    if (this.#hasRoom()) this.#serve(client);
+    else this.#letWait(client);
+  }
+
+  /**
+   * Accepts no more, lets each client go that has been silent for so many milliseconds, and the others after `timeout`
+   * milliseconds. Resolves when the last one is gone. May be called again, to hurry.
+   */
+  async drain(silence: number, timeout: number): Promise<void> {
+    this.#stopListening();
+    this.#silence = silence;
+    for (const connection of this.#connections) connection.finishWhenSilent(silence);
+    clearTimeout(this.#closing);
+    if (Number.isFinite(timeout)) this.#closing = setTimeout(() => void this.close(), timeout);
+    await this.#emptied();
   }
 
   /** Accepts no more, answers what was read, and resolves when the last connection is gone. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    for (const listener of this.#listeners.splice(0)) listener.close();
-    for (const socket of this.#waiting) socket.destroy();
+    this.#stopListening();
+    for (const client of this.#waiting) client.destroy();
     this.#waiting.clear();
     for (const connection of this.#connections) connection.finish();
-    if (this.#connections.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve;
-    });
+    await this.#emptied();
   }
 
-  #welcome(socket: Socket): void {
-    if (this.#isClosing) socket.destroy();
-    else if (this.#connections.size < this.#settings.connectionsMax) this.#serve(socket);
-    else this.#letWait(socket);
+  #stopListening(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
   }
 
-  #serve(socket: Socket): void {
-    this.#log.debug("accepted connection");
-    const { requestMax, idleTimeout } = this.#settings;
-    const responder = () => this.#settings.responder;
-    const connection = new Connection(socket, { requestMax, idleTimeout, responder });
+  async #emptied(): Promise<void> {
+    if (!this.#isEmpty()) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+    clearTimeout(this.#closing);
+  }
+
+  #isEmpty(): boolean {
+    return this.#connections.size === 0 && this.#waiting.size === 0;
+  }
+
+  #hasRoom(): boolean {
+    return this.#settings !== null && this.#connections.size < this.#settings.connectionsMax;
+  }
+
+  #serve(client: Client): void {
+    const { requestMax, idleTimeout } = this.settings;
+    const responder = () => this.settings.responder;
+    const connection = new Connection(client, { requestMax, idleTimeout, responder });
     this.#connections.add(connection);
-    socket.once("close", () => {
+    if (this.#silence !== null) connection.finishWhenSilent(this.#silence);
+    client.once("close", () => {
       this.#connections.delete(connection);
       this.#admitWaiting();
-      if (this.#connections.size === 0) this.#whenEmpty?.();
+      this.#left();
     });
   }
 
-  #letWait(socket: Socket): void {
-    if (this.#waiting.size === 0) {
+  #letWait(client: Client): void {
+    if (this.#waiting.size === 0 && this.#settings !== null) {
       this.#log.warning(`smmap_connections_max: all ${this.#settings.connectionsMax} connections are in use`);
     }
     if (this.#waiting.size >= WAITING_MAX) {
-      socket.destroy();
+      client.destroy();
       return;
     }
-    this.#waiting.add(socket);
-    socket.on("error", () => {});
-    socket.once("close", () => this.#waiting.delete(socket));
+    this.#waiting.add(client);
+    client.on("error", () => {});
+    client.once("close", () => {
+      if (this.#waiting.delete(client)) this.#left();
+    });
   }
 
   #admitWaiting(): void {
-    for (const socket of this.#waiting) {
-      if (this.#isClosing || this.#connections.size >= this.#settings.connectionsMax) return;
-      this.#waiting.delete(socket);
-      this.#serve(socket);
+    for (const client of this.#waiting) {
+      if (this.#isClosing || !this.#hasRoom()) return;
+      this.#waiting.delete(client);
+      this.#serve(client);
     }
+  }
+
+  #left(): void {
+    if (!this.#isEmpty()) return;
+    this.#watch?.emptied();
+    for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 }

@@ -1,6 +1,7 @@
 /** A configuration made into something that answers: the store it names, opened and guarded, and the rules around it. */
 import { dirname } from "node:path";
 import { loadConfig } from "../config/config.ts";
+import { type ProcessSettings, readProcess } from "../config/process-settings.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
 import { GuardedStore } from "../store/guarded.ts";
@@ -18,6 +19,7 @@ export interface ConfigurationSource {
 /** imapd.conf, understood by us and by the adapter of the store. */
 export interface Configuration {
   readonly settings: Settings;
+  readonly process: ProcessSettings;
   /** What a person should know about the file. */
   readonly warnings: readonly string[];
   /** Does not wait for the backend. */
@@ -28,10 +30,12 @@ export interface Configuration {
 export async function readConfiguration({ configFile, env }: ConfigurationSource): Promise<Configuration> {
   const config = loadConfig({ file: configFile, env });
   const settings = readSettings(config);
+  const process = readProcess(config, env);
   const adapter = await loadAdapter(settings.store.name, dirname(configFile));
   config.register(adapter.keys ?? []);
   const options = adapter.parse(config);
-  return { settings, warnings: config.warnings(), openStore: (context) => adapter.open(options, context) };
+  const openStore = (context: StoreContext) => adapter.open(options, context);
+  return { settings, process, warnings: config.warnings(), openStore };
 }
 
 export interface ServiceOptions {

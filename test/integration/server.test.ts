@@ -126,7 +126,7 @@ function settings(changes: Partial<ServerSettings> & { readonly timeout?: number
 
 async function start(changes: Parameters<typeof settings>[0] = {}, ...addresses: readonly ListenAddress[]) {
   server = new Server(settings(changes), log);
-  await server.listen(addresses.length > 0 ? addresses : [{ path: join(folder, "smmap") }], 0o666);
+  await server.listen(addresses.length > 0 ? addresses : [{ path: join(folder, "smmap") }], { mode: 0o666, uid: null, gid: null });
 }
 
 function client(index = 0): Client {
@@ -374,7 +374,7 @@ describe("unix sockets", () => {
   it("have the rights that the configuration gives", async () => {
     const path = join(folder, "rights");
     server = new Server(settings(), log);
-    await server.listen([{ path }], 0o640);
+    await server.listen([{ path }], { mode: 0o640, uid: null, gid: null });
     expect(statSync(path).mode & 0o777).toBe(0o640);
   });
 
@@ -395,7 +395,7 @@ describe("unix sockets", () => {
     const path = join(folder, "smmap");
     await start({}, { path });
     const second = new Server(settings(), log);
-    await expect(second.listen([{ path }], 0o666)).rejects.toThrow(
+    await expect(second.listen([{ path }], { mode: 0o666, uid: null, gid: null })).rejects.toThrow(
       `smmap_listen: cannot listen on ${path}: another program listens there`,
     );
     await client().ask("fred").reads(ok("fred"));
@@ -413,12 +413,12 @@ describe("unix sockets", () => {
     ],
   ])("explain %s", async (_name, path, problem) => {
     server = new Server(settings(), log);
-    await expect(server.listen([{ path: path(folder) }], 0o666)).rejects.toThrow(problem);
+    await expect(server.listen([{ path: path(folder) }], { mode: 0o666, uid: null, gid: null })).rejects.toThrow(problem);
   });
 
   it("explain an address that the machine does not have", async () => {
     server = new Server(settings(), log);
-    await expect(server.listen([{ host: "192.0.2.1", port: 0 }], 0o666)).rejects.toThrow(
+    await expect(server.listen([{ host: "192.0.2.1", port: 0 }], { mode: 0o666, uid: null, gid: null })).rejects.toThrow(
       "cannot listen on 192.0.2.1:0: this machine does not have that address",
     );
   });

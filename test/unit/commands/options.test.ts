@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseOptions, UsageError } from "../../../src/commands/options.ts";
+import { parseOptions } from "../../../src/commands/options.ts";
+import { UsageError } from "../../../src/io.ts";
 
 const kinds = { "-C": "value", "-D": "flag", "--json": "flag" } as const;
 

@@ -1,0 +1,64 @@
+/** What imapd.conf says of the process: who it is, how it ends, how many of it there are. */
+import { availableParallelism } from "node:os";
+import type { Config } from "./config.ts";
+
+export interface ProcessSettings {
+  /** Owner and group of UNIX sockets, each a name or a number; null: as it comes. */
+  readonly socketOwner: string | null;
+  readonly socketGroup: string | null;
+  /** Whom to become when root starts us. */
+  readonly user: string;
+  /** Its group; null: the user's own. */
+  readonly group: string | null;
+  /** The option or the variable that names the user, for messages. */
+  readonly userOrigin: string;
+  /** Milliseconds. */
+  readonly drainTimeout: number;
+  /** At least 1. */
+  readonly workers: number;
+  /** With %s, %d and %s in it. */
+  readonly debugCommand: string | null;
+}
+
+/** @throws ConfigError */
+export function readProcess(config: Config, env: Readonly<Record<string, string | undefined>>): ProcessSettings {
+  return {
+    socketOwner: config.string("smmap_socket_owner"),
+    socketGroup: config.string("smmap_socket_group"),
+    ...readIdentity(config, env),
+    drainTimeout: readDrainTimeout(config),
+    workers: readWorkers(config),
+    debugCommand: config.string("debug_command"),
+  };
+}
+
+type Identity = Pick<ProcessSettings, "user" | "group" | "userOrigin">;
+
+function readIdentity(config: Config, env: Readonly<Record<string, string | undefined>>): Identity {
+  const own = config.string("smmap_user");
+  if (own !== null) return { user: own, group: null, userOrigin: "smmap_user" };
+  const group = env.CYRUS_GROUP ?? config.string("cyrus_group");
+  if (env.CYRUS_USER !== undefined) return { user: env.CYRUS_USER, group, userOrigin: "CYRUS_USER" };
+  return { user: config.string("cyrus_user") ?? "", group, userOrigin: "cyrus_user" };
+}
+
+/** Seconds. */
+const DRAIN_MAX = 3600;
+
+function readDrainTimeout(config: Config): number {
+  const seconds = config.duration("smmap_drain_timeout");
+  if (seconds < 0 || seconds > DRAIN_MAX) throw config.error("smmap_drain_timeout", "must be from 0 to 1h");
+  return seconds * 1000;
+}
+
+/** More of them only get into each other's way. */
+const WORKERS_MAX = 64;
+
+function readWorkers(config: Config): number {
+  const text = config.string("smmap_workers") ?? "";
+  const count = text === "auto" ? Math.min(availableParallelism(), WORKERS_MAX) : /^\d+$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > WORKERS_MAX) {
+    throw config.error("smmap_workers", `must be auto, or a number from 1 to ${WORKERS_MAX}`);
+  }
+  return count;
+}

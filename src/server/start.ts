@@ -1,0 +1,24 @@
+import { activatedSockets, type InheritedSocket, standardInput } from "./inherited.ts";
+import { Master } from "./master.ts";
+
+/**
+ * Who has started the process, as far as can be told by what was left open:
+ *
+ * - master: Cyrus' master(8)
+ * - systemd: its socket activation
+ * - client: a client on the standard input and output, by inetd or a shell
+ * - person: nobody in particular, so the sockets are ours to make
+ */
+export type Start =
+  | { readonly by: "master"; readonly master: Master }
+  | { readonly by: "systemd"; readonly sockets: readonly InheritedSocket[] }
+  | { readonly by: "client" }
+  | { readonly by: "person" };
+
+export function findStart(env: Readonly<Record<string, string | undefined>>, pid: number): Start {
+  const master = Master.find(env, pid);
+  if (master !== null) return { by: "master", master };
+  const sockets = activatedSockets(env, pid);
+  if (sockets.length > 0) return { by: "systemd", sockets };
+  return { by: standardInput() === null ? "person" : "client" };
+}
