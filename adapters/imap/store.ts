@@ -4,6 +4,7 @@
  */
 import { Connector } from "../../src/store/connector.ts";
 import {
+  type FolderPaths,
   type Log,
   type LookupOptions,
   type MailboxFacts,
@@ -14,6 +15,7 @@ import {
 } from "../../src/store/store.ts";
 import { ImapConnection } from "./commands.ts";
 import { exactUsage } from "./exact-quota.ts";
+import { foldersBeside } from "./folders.ts";
 import { mailboxName } from "./names.ts";
 import type { ImapOptions, ImapServer } from "./options.ts";
 import { ConnectionPool } from "./pool.ts";
@@ -52,6 +54,10 @@ export class ImapStore implements MailboxStore {
 
   lookup(mailbox: MailboxId, { signal }: LookupOptions): Promise<MailboxFacts> {
     return this.#pool.use((session) => this.#find(session, mailbox, signal), signal);
+  }
+
+  similarFolders(mailbox: MailboxId, { signal }: LookupOptions): Promise<FolderPaths> {
+    return this.#pool.use((session) => foldersBeside(session, mailbox), signal);
   }
 
   async ping({ signal }: LookupOptions): Promise<void> {

@@ -1,6 +1,7 @@
 /** The options of imapd.conf that we read; docs/imapd.conf.5.md says the same, and a test holds the two together. */
 import type { KeyDefinition } from "../store/store.ts";
 import { addressingKeys } from "./keys-addressing.ts";
+import { answerKeys } from "./keys-answers.ts";
 import { daemonKeys } from "./keys-daemon.ts";
 import { imapKeys } from "./keys-imap.ts";
 import { ldapKeys } from "./keys-ldap.ts";
@@ -10,6 +11,7 @@ import { sqlKeys } from "./keys-sql.ts";
 
 export const keys: readonly KeyDefinition[] = [
   ...addressingKeys,
+  ...answerKeys,
   ...daemonKeys,
   ...processKeys,
   ...logKeys,

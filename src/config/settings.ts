@@ -1,7 +1,9 @@
 /** What the daemon itself takes from imapd.conf, checked and in its own units. */
 import { isIPv6 } from "node:net";
+import type { AccessTexts } from "../engine/access.ts";
 import type { RecipientRules } from "../engine/recipient.ts";
 import type { ReplyPolicy } from "../engine/verdict.ts";
+import type { Leniency } from "../store/lenient.ts";
 import type { Config } from "./config.ts";
 import { chooseStore, type StoreChoice } from "./store-choice.ts";
 
@@ -11,6 +13,14 @@ export type ListenAddress = { readonly path: string } | { readonly host: string;
 export interface Settings {
   readonly rules: RecipientRules;
   readonly policy: ReplyPolicy;
+  readonly leniency: Leniency;
+  /** smmap_reply_value: what follows OK. */
+  readonly value: "key" | "mailbox";
+  /** Names of maps that are answered in the form of Postfix' access(5). */
+  readonly accessMaps: ReadonlySet<string>;
+  readonly accessTexts: AccessTexts;
+  /** Where Postfix' policy delegation is spoken; [] is nowhere. */
+  readonly policyListen: readonly ListenAddress[];
   /** Milliseconds. */
   readonly queryTimeout: number;
   /** Milliseconds. */
@@ -54,11 +64,24 @@ export function readSettings(config: Config): Settings {
       skipPlus: config.switch("smmap_skip_plus"),
     },
     policy: { overQuotaIsPermanent: config.switch("lmtp_over_quota_perm_failure") },
+    leniency: {
+      ignoresCase: config.switch("smmap_detail_ignore_case"),
+      fallsBack: config.switch("smmap_plus_fallback"),
+    },
+    value: config.choice("smmap_reply_value") === "mailbox" ? "mailbox" : "key",
+    accessMaps: new Set(words(config, "smmap_access_map")),
+    accessTexts: {
+      absent: accessText(config, "smmap_text_absent"),
+      denied: accessText(config, "smmap_text_denied"),
+      overQuota: accessText(config, "smmap_text_over_quota"),
+      failed: accessText(config, "smmap_text_failed"),
+    },
+    policyListen: readListen(config, "smmap_policy_listen"),
     queryTimeout: milliseconds(config, "smmap_query_timeout"),
     idleTimeout: milliseconds(config, "smmap_idle_timeout"),
     requestMax: positive(config, "smmap_request_max", config.bytes("smmap_request_max")),
     connectionsMax: positive(config, "smmap_connections_max", config.integer("smmap_connections_max")),
-    listen: readListen(config),
+    listen: readListen(config, "smmap_listen"),
     socketMode: readSocketMode(config),
     log: readLog(config),
     isAudited: config.switch("auditlog"),
@@ -108,18 +131,30 @@ function readFacility(config: Config): number {
   throw config.error("syslog_facility", "must be DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7");
 }
 
-function readListen(config: Config): readonly ListenAddress[] {
-  const words = (config.string("smmap_listen") ?? "")
-    .split(/\s+/)
-    .filter((word) => word !== "")
-    .map((word) => config.expand(word));
-  const repeated = words.find((word, i) => words.indexOf(word) !== i);
-  if (repeated !== undefined) throw config.error("smmap_listen", `${repeated} is there twice`);
-  return words.map((word) => {
+/** Characters, so that a line of SMTP (512 octets) holds it beside a long address. */
+const TEXT_MAX = 200;
+
+function accessText(config: Config, key: string): string {
+  const text = config.string(key) ?? "";
+  if (!/^[\x20-\x7e]*$/.test(text)) throw config.error(key, "must be printable US-ASCII, as replies of SMTP are");
+  if (text.length > TEXT_MAX) throw config.error(key, `must have at most ${TEXT_MAX} characters`);
+  return text;
+}
+
+function readListen(config: Config, key: string): readonly ListenAddress[] {
+  const addresses = words(config, key).map((word) => config.expand(word));
+  const repeated = addresses.find((word, i) => addresses.indexOf(word) !== i);
+  if (repeated !== undefined) throw config.error(key, `${repeated} is there twice`);
+  return addresses.map((word) => {
     const address = parseListenAddress(word);
-    if (typeof address === "string") throw config.error("smmap_listen", `${word}: ${address}`);
+    if (typeof address === "string") throw config.error(key, `${word}: ${address}`);
     return address;
   });
+}
+
+/** The parts of a value between white space. */
+function words(config: Config, key: string): readonly string[] {
+  return (config.string(key) ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
 /** Longest name of a UNIX socket in octets (sockaddr_un of Linux, without its NUL). */

@@ -28,6 +28,15 @@ function encodeBase64Utf16(text: string): string {
   return width > 0 ? out + base64Alphabet[(bits << (6 - width)) & 63] : out;
 }
 
+/** The text of which a name in modified UTF-7 was made; what is none is given back as it is. */
+export function decodeModifiedUtf7(text: string): string {
+  return text.replaceAll(/&([^-]*)-/g, (run, base64: string) => {
+    if (base64 === "") return "&";
+    const octets = Buffer.from(base64.replaceAll(",", "/"), "base64");
+    return octets.length % 2 === 0 ? octets.swap16().toString("utf16le") : run;
+  });
+}
+
 /** Cyrus' internal name of a mailbox, such as "dom.test!user.fred.Lists"; what SQL calls :mailbox. */
 export function internalName(mailbox: MailboxId): string {
   const root = mailbox.domain === null ? "" : `${mailbox.domain}!`;

@@ -2,7 +2,8 @@
  * The decision, whole: facts in, verdict and reply out. Nothing else in the program chooses a status.
  * The order of the rules is the original's (Cyrus imap/smmapd.c verify_user, imap/quota_db.c).
  */
-import type { MailboxFacts, MailboxId, QuotaUsage } from "../store/store.ts";
+import type { MailboxFacts, MailboxId, MailboxPresent, QuotaUsage } from "../store/store.ts";
+import { internalName } from "./mailbox-name.ts";
 import type { Unaddressable } from "./recipient.ts";
 
 export type Verdict = "accept" | "absent" | "denied" | "over-quota";
@@ -25,30 +26,36 @@ const texts = {
   timeout: "TIMEOUT Mailbox look-up took too long, try again later",
 } as const;
 
-export function decide(mailbox: MailboxId, facts: MailboxFacts): Verdict {
+/** @param size octets of the message in question; 0: not known, so it fits wherever anything does */
+export function decide(mailbox: MailboxId, facts: MailboxFacts, size = 0): Verdict {
   if (!facts.exists) return "absent";
   if (facts.rights !== null) {
     if (!facts.rights.includes("p")) return facts.rights.includes("l") ? "denied" : "absent";
   } else if (mailbox.kind === "shared") {
     return "absent";
   }
-  return facts.quotas.some(isExceeded) ? "over-quota" : "accept";
+  return facts.quotas.some((quota) => isExceeded(quota, size)) ? "over-quota" : "accept";
 }
 
 /** STORAGE may be filled to the brim; MESSAGE must have room for one more (RFC 9208 section 3.1, Cyrus' quota check). */
-export function isExceeded(quota: QuotaUsage): boolean {
-  const delta = quota.resource === "MESSAGE" ? 1 : 0;
+export function isExceeded(quota: QuotaUsage, size = 0): boolean {
+  const delta = quota.resource === "MESSAGE" ? 1 : size;
   return quota.used + delta > quota.limit;
+}
+
+/** What follows OK where the key is not wanted (smmap_reply_value): Cyrus' name of the mailbox that was found, in bytes. */
+export function nameAsValue(mailbox: MailboxId, facts: MailboxPresent): string {
+  return Buffer.from(internalName(facts.mailbox ?? mailbox)).toString("latin1");
 }
 
 /**
  * The reply to a request, as a byte string without its netstring.
- * @param key as received: it is the value of OK, which must never be empty
+ * @param value of OK, never empty: Postfix takes an empty one for a mistake. The key as received, or the mailbox's name
  */
-export function replyTo(outcome: Verdict | Failure, key: string, policy: ReplyPolicy): string {
+export function replyTo(outcome: Verdict | Failure, value: string, policy: ReplyPolicy): string {
   switch (outcome) {
     case "accept":
-      return `OK ${key}`;
+      return `OK ${value}`;
     case "absent":
       return texts.absent;
     case "denied":
@@ -77,7 +84,7 @@ export function explain(mailbox: MailboxId | Unaddressable, facts: MailboxFacts 
       ? "the folder may be seen (l) but not posted to (p)"
       : "the folder may be neither seen (l) nor posted to (p), so it is as good as absent";
   }
-  const exceeded = facts.quotas.find(isExceeded);
+  const exceeded = facts.quotas.find((quota) => isExceeded(quota));
   if (exceeded === undefined) return "the mailbox exists, may be posted to and is within its quota";
   const { root, resource, used, limit } = exceeded;
   return resource === "MESSAGE"

@@ -5,9 +5,12 @@ import { type ProcessSettings, readProcess } from "../config/process-settings.ts
 import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
 import { GuardedStore } from "../store/guarded.ts";
+import { type Leniency, LenientStore } from "../store/lenient.ts";
 import { loadAdapter } from "../store/registry.ts";
 import type { Log, MailboxStore, StoreContext } from "../store/store.ts";
 import { Audit } from "./audit.ts";
+import { PolicyResponder } from "./policy-responder.ts";
+import { RecipientCheck } from "./recipient-check.ts";
 import { Responder } from "./responder.ts";
 
 export interface ConfigurationSource {
@@ -49,6 +52,7 @@ export interface Service {
   readonly store: GuardedStore;
   readonly recipients: RecipientParser;
   readonly responder: Responder;
+  readonly policyResponder: PolicyResponder;
 }
 
 /** Both steps in one. @throws ConfigError */
@@ -60,9 +64,9 @@ export async function openService(options: ConfigurationSource & ServiceOptions)
 export function startService({ settings, warnings, openStore }: Configuration, options: ServiceOptions): Service {
   const { log } = options;
   for (const warning of warnings) log.warning(warning);
-  const { policy, isAudited } = settings;
+  const { policy, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
   const { isDebug } = settings.log;
-  const store = new GuardedStore(openStore({ log }), {
+  const store = new GuardedStore(lenient(openStore({ log }), settings.leniency, log), {
     timeout: settings.queryTimeout,
     breaker: { failures: settings.breakerFailures, reset: settings.breakerReset },
     log,
@@ -70,6 +74,16 @@ export function startService({ settings, warnings, openStore }: Configuration, o
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);
   const audit = isAudited || isDebug ? new Audit({ isAudited, isDebug, recipients, policy, log }) : null;
-  const responder = new Responder({ recipients, store, policy, audit, log });
-  return { settings, store, recipients, responder };
+  const check = new RecipientCheck({ recipients, store, log });
+  const accessMaps = names.size > 0 ? { names, check, texts } : null;
+  const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, log });
+  const policyResponder = new PolicyResponder({ check, texts, policy, audit, log });
+  return { settings, store, recipients, responder, policyResponder };
+}
+
+function lenient(store: MailboxStore, leniency: Leniency, log: Log): MailboxStore {
+  if (leniency.ignoresCase && store.similarFolders === undefined) {
+    log.warning(`smmap_detail_ignore_case counts for nothing: the store ${store.name} cannot look without case`);
+  }
+  return leniency.ignoresCase || leniency.fallsBack ? new LenientStore(store, leniency) : store;
 }

@@ -201,4 +201,4 @@ export interface StoreAdapter<Options = unknown> {
   open(options: Options, context: StoreContext): MailboxStore;
 }
 
-export { encodeModifiedUtf7, internalName } from "../engine/mailbox-name.ts";
+export { decodeModifiedUtf7, encodeModifiedUtf7, internalName } from "../engine/mailbox-name.ts";

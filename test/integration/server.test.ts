@@ -120,7 +120,8 @@ function settings(changes: Partial<ServerSettings> & { readonly timeout?: number
   const { timeout = 60_000, ...rest } = changes;
   const store = new GuardedStore(puppet, { timeout, breaker: { failures: 0, reset: 0 }, log });
   const policy = { overQuotaIsPermanent: false };
-  const responder = new Responder({ recipients: new RecipientParser(rules), store, policy, audit: null, log });
+  const recipients = new RecipientParser(rules);
+  const responder = new Responder({ recipients, store, policy, value: "key", accessMaps: null, audit: null, log });
   return { responder, requestMax: 16_384, idleTimeout: 0, connectionsMax: 100, ...rest };
 }
 
@@ -208,6 +209,8 @@ describe("requests", () => {
       log,
     });
     server.settings = { ...server.settings, responder };
+      value: "key",
+      accessMaps: null,
     await client().ask("fred").reads(TEMP);
     expect(lines[0]).toMatch(/^a mistake in smmapd: SyntaxError/);
   });

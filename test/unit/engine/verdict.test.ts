@@ -5,11 +5,12 @@ import {
   explain,
   type Failure,
   isExceeded,
+  nameAsValue,
   replyTo,
   replyToBadProtocol,
   type Verdict,
 } from "../../../src/engine/verdict.ts";
-import type { MailboxFacts, MailboxId, QuotaUsage } from "../../../src/store/store.ts";
+import type { MailboxFacts, MailboxId, MailboxPresent, QuotaUsage } from "../../../src/store/store.ts";
 
 const inbox: MailboxId = {
   kind: "user",
@@ -57,6 +58,21 @@ describe("quota", () => {
   ])("%s %d of %d: exceeded is %s", (resource, used, limit, exceeded) => {
     expect(isExceeded(quota(resource, used, limit))).toBe(exceeded);
     expect(decide(inbox, present(null, quota(resource, used, limit)))).toBe(exceeded ? "over-quota" : "accept");
+  });
+
+  it.each<[QuotaUsage["resource"], number, number, number, Verdict]>([
+    // The message must fit: to the brim, and not an octet more.
+    ["STORAGE", 1000, 1024, 0, "accept"],
+    ["STORAGE", 1000, 1024, 24, "accept"],
+    ["STORAGE", 1000, 1024, 25, "over-quota"],
+    ["STORAGE", 1024, 1024, 1, "over-quota"],
+    ["STORAGE", 0, 0, 1, "over-quota"],
+    ["STORAGE", HUGE - 1, HUGE, HUGE, "over-quota"],
+    ["STORAGE", 0, HUGE, Number.POSITIVE_INFINITY, "over-quota"],
+    ["MESSAGE", 1, 2, 1_000_000, "accept"],
+    ["MESSAGE", 2, 2, 1, "over-quota"],
+  ])("%s %d of %d, a message of %d octets: %s", (resource, used, limit, size, verdict) => {
+    expect(decide(inbox, present(null, quota(resource, used, limit)), size)).toBe(verdict);
   });
 
   it("is over when any of several resources is, in whatever order", () => {
@@ -117,6 +133,15 @@ describe("replies", () => {
   it("give the key back byte for byte", () => {
     const key = " Fr\xe9d+\xff@Dom ";
     expect(replyTo("accept", key, { overQuotaIsPermanent: false })).toBe(`OK ${key}`);
+  });
+
+  it("name the mailbox that was found, in bytes, where the key is not wanted", () => {
+    const lists: MailboxId = { ...inbox, folders: ["Entwürfe", "v1.2"], detail: "Entwürfe/v1.2" };
+    const facts: MailboxPresent = { exists: true, rights: null, quotas: [] };
+    expect(nameAsValue(lists, facts)).toBe("user.fred.Entw&APw-rfe.v1^2");
+    expect(nameAsValue(lists, { ...facts, mailbox: inbox })).toBe("user.fred");
+    expect(nameAsValue({ ...inbox, user: "fré", domain: "dom.test" }, facts)).toBe("dom.test!user.fr\xc3\xa9");
+    expect(nameAsValue(shared, facts)).toBe("Public");
   });
 
   it("to a malformed request have the original's words", () => {

@@ -1,0 +1,60 @@
+/** The folders that lie beside a mailbox, by LIST (RFC 3501 section 6.3.8), with their names read back into levels. */
+import { decodeModifiedUtf7, type FolderPaths, type MailboxId, StoreError } from "../../src/store/store.ts";
+import type { Response } from "./commands.ts";
+import { mailboxName } from "./names.ts";
+import { mustSucceed, type Session } from "./session.ts";
+
+interface Listed {
+  readonly path: readonly string[];
+  /** false: the name only holds a place in the hierarchy. */
+  readonly exists: boolean;
+}
+
+/**
+ * All folders of the user; of the shared ones, those below a first level that is spelt alike, for a server may have a
+ * great many.
+ */
+export async function foldersBeside(session: Session, mailbox: MailboxId): Promise<FolderPaths> {
+  const [first = "", owner] = mailbox.folders;
+  const found: Listed[] = [];
+  if (mailbox.kind === "user") {
+    found.push(...(await list(session, mailbox, [], "*")));
+  } else if (first === "user" && owner !== undefined) {
+    found.push(...(await list(session, mailbox, [first, owner], "*")));
+  } else {
+    for (const top of await list(session, mailbox, [], "%")) {
+      if (top.path[0]?.toUpperCase() !== first.toUpperCase()) continue;
+      found.push(top, ...(await list(session, mailbox, top.path, "*")));
+    }
+  }
+  return found.filter(({ exists }) => exists).map(({ path }) => path);
+}
+
+/** @param above levels that all of them share */
+async function list(
+  { connection, naming }: Session,
+  mailbox: MailboxId,
+  above: readonly string[],
+  wildcard: "*" | "%",
+): Promise<readonly Listed[]> {
+  const nameOf = (folders: readonly string[]) => mailboxName({ ...mailbox, folders }, naming);
+  // The name of a folder "x" there, cut at the "x": what precedes it, and perhaps a domain behind it.
+  const [, before, after = ""] = /^(.*)x((?:@.*)?)$/s.exec(nameOf([...above, "x"]) ?? "") ?? [];
+  if (before === undefined) return [];
+  const completion = await connection.command("LIST", ["", `${before}${wildcard}${after}`], ["LIST"]);
+  return mustSucceed("LIST", completion).flatMap((response) => {
+    const { name, exists } = readListed(response);
+    if (!name.startsWith(before) || !name.endsWith(after)) return [];
+    const levels = name.slice(before.length, name.length - after.length).split(naming.separator);
+    const path = [...above, ...levels.map(decodeModifiedUtf7)];
+    // Characters of the user's name are a pattern to the server, so it may list others as well.
+    return nameOf(path) === name ? [{ path, exists }] : [];
+  });
+}
+
+function readListed({ values: [flags, , name] }: Response): { readonly name: string; readonly exists: boolean } {
+  if (typeof name !== "string" || !Array.isArray(flags)) {
+    throw new StoreError("invalid-data", "imap: the server's LIST response is not understood");
+  }
+  return { name, exists: !flags.some((flag) => /^\\(?:NonExistent|Noselect)$/i.test(String(flag))) };
+}

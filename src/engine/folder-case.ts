@@ -1,0 +1,18 @@
+/** Paths that differ in nothing but upper and lower case. */
+import type { FolderPaths } from "../store/store.ts";
+
+/**
+ * The paths among `candidates` that are spelt like `folders` but for case, each once. Postfix folds by Unicode's rules,
+ * by which a letter can become two ("ß" and "ss"). "^" and "." are the same in Cyrus' names.
+ */
+export function sameButForCase(folders: readonly string[], candidates: FolderPaths): FolderPaths {
+  const wanted = folders.map(foldLevel);
+  const same = candidates.filter(
+    (path) => path.length === wanted.length && path.every((level, i) => foldLevel(level) === wanted[i]),
+  );
+  return [...new Map(same.map((path) => [path.join("\0"), path])).values()];
+}
+
+function foldLevel(level: string): string {
+  return level.toUpperCase().toLowerCase().replaceAll("^", ".");
+}

@@ -1,0 +1,51 @@
+/** What becomes of mail to a recipient, for Postfix' access controls. */
+
+import { unquoted } from "../engine/quoted-localpart.ts";
+import type { RecipientParser } from "../engine/recipient.ts";
+import { decide, type Failure, type Verdict } from "../engine/verdict.ts";
+import type { GuardedStore } from "../store/guarded.ts";
+import type { Lookup } from "../store/lookup.ts";
+import { type Log, StoreError } from "../store/store.ts";
+
+export interface RecipientCheckOptions {
+  readonly recipients: RecipientParser;
+  readonly store: GuardedStore;
+  readonly log: Log;
+}
+
+export class RecipientCheck {
+  readonly #options: RecipientCheckOptions;
+
+  constructor(options: RecipientCheckOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Postfix asks an access map for a quoted local part only as it is quoted, so the plain form is tried besides.
+   * Never rejects.
+   * @param key byte string
+   * @param size octets of the message; 0: not known
+   */
+  async judge(key: string, size: number, lookup: Lookup): Promise<Verdict | Failure> {
+    try {
+      const verdict = await this.#decide(key, size, lookup);
+      const plain = verdict === "absent" ? unquoted(key) : null;
+      return plain === null ? verdict : await this.#decide(plain, size, lookup);
+    } catch (error) {
+      return failureOf(error, this.#options.log);
+    }
+  }
+
+  async #decide(key: string, size: number, lookup: Lookup): Promise<Verdict> {
+    const { recipients, store } = this.#options;
+    const mailbox = recipients.parse(key);
+    return mailbox.kind === "none" ? "absent" : decide(mailbox, await store.lookup(mailbox, lookup), size);
+  }
+}
+
+/** The guard has told the log of a StoreError; anything else is a mistake of ours. */
+export function failureOf(error: unknown, log: Log): Failure {
+  if (error instanceof StoreError) return error.code === "timeout" ? "timeout" : "failed";
+  log.error(`a mistake in smmapd: ${error instanceof Error ? error.stack : String(error)}`);
+  return "failed";
+}
