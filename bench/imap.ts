@@ -1,9 +1,14 @@
 /**
  * What the imap store costs: look-ups a second through it, beside raw sockets that send the same commands to the same
- * Cyrus from the same process, connection for connection. Prints a section in Markdown.
+ * Cyrus from the same process, connection for connection; and what many look-ups leave behind.
  *
- *     npm run --silent build && node dist/bench/imap.js
+ *     npm run --silent build && node --expose-gc dist/bench/imap.js [--record]
+ *
+ * --record writes the figures to bench/RESULTS-imap.md.
  */
+import { readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
 import { Cyrus } from "../fixtures/servers/cyrus.ts";
 import type { CyrusClient } from "../fixtures/servers/cyrus-client.ts";
 import { openImapStore } from "../fixtures/servers/cyrus-store.ts";
@@ -15,6 +20,8 @@ const ROUNDS = 5;
 /** Milliseconds of one measurement. */
 const DURATION = 2_000;
 const CONNECTIONS = [1, 4, 8];
+/** Look-ups after which memory and connections are looked at. */
+const ENDURANCE = 100_000;
 
 interface Round {
   /** Look-ups a second. */
@@ -74,15 +81,62 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-const cyrus = await Cyrus.start();
-try {
+interface Footprint {
+  /** Octets. */
+  readonly heap: number;
+  readonly rss: number;
+  readonly descriptors: number;
+}
+
+function footprint(): Footprint {
+  globalThis.gc?.();
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heap: heapUsed, rss, descriptors: readdirSync("/proc/self/fd").length };
+}
+
+/** Before and after many look-ups. */
+async function endure(cyrus: Cyrus): Promise<{ before: Footprint; after: Footprint; connections: number }> {
+  const store = openImapStore(cyrus, { smmap_pool_size: "4" });
+  const ask = throughStore(store);
+  const lookUp = async (count: number) => {
+    let asked = 0;
+    const lanes = Array.from({ length: 16 }, async () => {
+      while (asked < count) await ask(`user${asked++ % USERS}`);
+    });
+    await Promise.all(lanes);
+  };
+  try {
+    await lookUp(ENDURANCE / 10);
+    const before = footprint();
+    await lookUp(ENDURANCE);
+    return { before, after: footprint(), connections: (await cyrus.busyImapds()).length };
+  } finally {
+    await store.close();
+  }
+}
+
+async function fill(cyrus: Cyrus): Promise<void> {
   const client = await cyrus.admin();
   for (let i = 0; i < USERS; i++) {
     await client.ok(`CREATE "user/user${i}"`);
     await client.ok(`SETQUOTA "user/user${i}" (STORAGE 1000 MESSAGE 1000)`);
   }
   await client.close();
+}
+
+function mebibytes(octets: number): string {
+  return (octets / 2 ** 20).toFixed(1);
+}
+
+const cyrus = await Cyrus.start();
+try {
+  await fill(cyrus);
   const lines = [
+    "## The imap store",
+    "",
+    `Node.js ${process.version}, ${cpus().length} processors, Cyrus IMAP of Debian on the same machine, no TLS. One`,
+    `GETQUOTAROOT a look-up, medians of ${ROUNDS} rounds; the ratio is taken round by round.`,
+    "",
     "| connections | look-ups/s, store | look-ups/s, raw sockets | ratio |",
     "| ----------: | ----------------: | ----------------------: | ----: |",
   ];
@@ -93,7 +147,16 @@ try {
     const ratio = median(rounds.map((round) => round.store / round.raw)).toFixed(2);
     lines.push(`| ${connections} | ${store} | ${raw} | ${ratio} |`);
   }
-  process.stdout.write(`${lines.join("\n")}\n`);
+  const { before, after, connections } = await endure(cyrus);
+  lines.push(
+    "",
+    `${ENDURANCE} look-ups through 4 connections: heap ${mebibytes(before.heap)} MiB before and ${mebibytes(after.heap)} MiB`,
+    `after, resident set ${mebibytes(before.rss)} and ${mebibytes(after.rss)} MiB, open files ${before.descriptors} and`,
+    `${after.descriptors}; ${connections} connections at the server.`,
+  );
+  const text = `${lines.join("\n")}\n`;
+  process.stdout.write(text);
+  if (process.argv.includes("--record")) await writeFile("bench/RESULTS-imap.md", text);
 } finally {
   await cyrus.stop();
 }

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { Cyrus, type CyrusOptions } from "../../fixtures/servers/cyrus.ts";
+import { Cyrus, type CyrusOptions, cyrusAdmin } from "../../fixtures/servers/cyrus.ts";
 import { populate } from "../../fixtures/servers/cyrus-population.ts";
 import { openImapStore } from "../../fixtures/servers/cyrus-store.ts";
 import { type Certificate, CertificateAuthority } from "../../fixtures/servers/tls.ts";
@@ -266,6 +266,23 @@ describe("an account", () => {
     expect(await ask(cyrus, { smmap_imap_userid: "anonymous" }, fred)).toEqual([
       expect.stringMatching(/^denied: imap: the account is no administrator/),
     ]);
+  });
+
+  it("can be an administrator on one port alone", async () => {
+    const strict = await Cyrus.start({
+      certificate,
+      users: { smmap: "pw" },
+      imapdConf: { imap_admins: `${cyrusAdmin.name} smmap` },
+    });
+    try {
+      await populate(strict, { mailboxes: [{ name: "user/fred" }], quotas: [] });
+      const login = { proxy_authname: "smmap", proxy_password: "pw", tls_server_ca_file: authority.caFile };
+      expect(await ask(strict, login, fred, nobody)).toEqual([present, absent]);
+      const other = { ...login, smmap_imap_server: `127.0.0.1:${strict.tlsPort}/tls` };
+      expect(await ask(strict, other, fred)).toEqual([expect.stringMatching(/^denied: .*no administrator/)]);
+    } finally {
+      await strict.stop();
+    }
   });
 
   it("with a wrong password, or unknown, finds nothing out", async () => {

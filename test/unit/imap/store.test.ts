@@ -452,6 +452,18 @@ describe("a session", () => {
     server = await ScriptedImap.start();
   });
 
+  it("is kept alive while nobody asks", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      const store = await open(() => null);
+      await find(store);
+      vi.advanceTimersByTime(60_000);
+      await vi.waitFor(() => expect(server.received.at(-1)).toBe("NOOP"));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("moves to another server when its own is gone", async () => {
     const first = await ScriptedImap.start();
     server = await ScriptedImap.start();
