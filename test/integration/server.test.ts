@@ -127,7 +127,11 @@ function settings(changes: Partial<ServerSettings> & { readonly timeout?: number
 
 async function start(changes: Parameters<typeof settings>[0] = {}, ...addresses: readonly ListenAddress[]) {
   server = new Server(settings(changes), log);
-  await server.listen(addresses.length > 0 ? addresses : [{ path: join(folder, "smmap") }], { mode: 0o666, uid: null, gid: null });
+  await server.listen(addresses.length > 0 ? addresses : [{ path: join(folder, "smmap") }], {
+    mode: 0o666,
+    uid: null,
+    gid: null,
+  });
 }
 
 function client(index = 0): Client {
@@ -205,12 +209,12 @@ describe("requests", () => {
       recipients: broken,
       store,
       policy: { overQuotaIsPermanent: false },
+      value: "key",
+      accessMaps: null,
       audit: null,
       log,
     });
     server.settings = { ...server.settings, responder };
-      value: "key",
-      accessMaps: null,
     await client().ask("fred").reads(TEMP);
     expect(lines[0]).toMatch(/^a mistake in smmapd: SyntaxError/);
   });
@@ -416,13 +420,15 @@ describe("unix sockets", () => {
     ],
   ])("explain %s", async (_name, path, problem) => {
     server = new Server(settings(), log);
-    await expect(server.listen([{ path: path(folder) }], { mode: 0o666, uid: null, gid: null })).rejects.toThrow(problem);
+    await expect(server.listen([{ path: path(folder) }], { mode: 0o666, uid: null, gid: null })).rejects.toThrow(
+      problem,
+    );
   });
 
   it("explain an address that the machine does not have", async () => {
     server = new Server(settings(), log);
-    await expect(server.listen([{ host: "192.0.2.1", port: 0 }], { mode: 0o666, uid: null, gid: null })).rejects.toThrow(
-      "cannot listen on 192.0.2.1:0: this machine does not have that address",
-    );
+    await expect(
+      server.listen([{ host: "192.0.2.1", port: 0 }], { mode: 0o666, uid: null, gid: null }),
+    ).rejects.toThrow("cannot listen on 192.0.2.1:0: this machine does not have that address");
   });
 });
