@@ -4,7 +4,6 @@ import type { LdapResult } from "./response.ts";
 
 export const SUCCESS = 0;
 const SIZE_LIMIT_EXCEEDED = 4;
-const NO_SUCH_OBJECT = 32;
 
 const meanings: Readonly<Record<number, readonly [name: string, code: StoreErrorCode, advice?: string]>> = {
   1: ["operationsError", "unavailable"],
@@ -17,7 +16,7 @@ const meanings: Readonly<Record<number, readonly [name: string, code: StoreError
   11: ["adminLimitExceeded", "unavailable", "is the attribute indexed?"],
   13: ["confidentialityRequired", "denied", "use ldaps:// or ldap_start_tls"],
   14: ["saslBindInProgress", "denied"],
-  [NO_SUCH_OBJECT]: ["noSuchObject", "unavailable", "does the base exist, and may we read it?"],
+  32: ["noSuchObject", "unavailable", "does the base exist, and may we read it?"],
   34: ["invalidDNSyntax", "invalid-data", "check the base"],
   48: ["inappropriateAuthentication", "denied"],
   49: ["invalidCredentials", "denied", "check the login and its password"],
@@ -38,8 +37,4 @@ export function resultError(result: LdapResult, what: string): StoreError {
 
 export function isSizeLimit(result: LdapResult): boolean {
   return result.code === SIZE_LIMIT_EXCEEDED;
-}
-
-export function isNoSuchObject(result: LdapResult): boolean {
-  return result.code === NO_SUCH_OBJECT;
 }

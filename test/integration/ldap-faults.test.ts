@@ -1,6 +1,6 @@
 /** A real slapd in trouble, under load: what is said is true, or is TEMP in time, and all is well again by itself. */
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
 import { TcpProxy } from "../../fixtures/servers/ldap-proxy.ts";
 import { keepingLog, type LdapConf, type LdapService, openLdapService } from "../../fixtures/servers/ldap-store.ts";
@@ -188,6 +188,32 @@ describe("a slapd", () => {
     } finally {
       await secondLoad.stop();
       await second.close();
+    }
+  });
+
+  it("whose first URL comes back is asked there again", async () => {
+    await load.stop();
+    await service.close();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const first = await TcpProxy.start(slapd.port);
+    first.isClosed = true;
+    const { log, lines } = keepingLog();
+    const twoUrls = `ldap://127.0.0.1:${first.port} ldap://localhost:${proxy.port}`;
+    const both = await openLdapService({ ...conf(), ldap_uri: twoUrls, smmap_pool_size: "1" }, log);
+    try {
+      expect(await both.ask("anna")).toBe("OK anna");
+      expect([first.open, proxy.open]).toEqual([0, 1]);
+      first.isClosed = false;
+      vi.advanceTimersByTime(30_000);
+      vi.useRealTimers();
+      await vi.waitFor(() => expect([first.open, proxy.open]).toEqual([1, 0]), { timeout: RECOVERY });
+      expect(await both.ask("anna")).toBe("OK anna");
+      expect(first.accepted).toBe(2);
+      expect(lines.join("\n")).toContain("connected again, leaving");
+    } finally {
+      vi.useRealTimers();
+      await both.close();
+      await first.close();
     }
   });
 

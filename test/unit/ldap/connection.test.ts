@@ -1,0 +1,233 @@
+/** One connection, against a server that does what no good one does. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { LdapConnection, rootQuery } from "../../../adapters/ldap/connection.ts";
+import { openConnection } from "../../../adapters/ldap/login.ts";
+import { ldapEntry, ldapResult, ScriptedLdap, type ScriptedRequest } from "../../../fixtures/servers/ldap-script.ts";
+import { parseLdapConf } from "../../../fixtures/servers/ldap-store.ts";
+import type { StoreError } from "../../../src/store/store.ts";
+
+const SEARCH = 0x63;
+const SEARCH_DONE = 0x65;
+const ABANDON = 0x50;
+const UNBIND = 0x42;
+/** Milliseconds that no test waits for. */
+const AGES = 60_000;
+
+let server: ScriptedLdap | null = null;
+const connections: LdapConnection[] = [];
+
+afterEach(async () => {
+  vi.useRealTimers();
+  for (const connection of connections.splice(0)) connection.end();
+  await server?.close();
+});
+
+async function connected(script: (request: ScriptedRequest) => void, timeout = AGES): Promise<LdapConnection> {
+  server = await ScriptedLdap.start(script);
+  const socket = connect({ host: "127.0.0.1", port: server.port });
+  await once(socket, "connect");
+  const connection = new LdapConnection(socket, "ldap://test", timeout);
+  connections.push(connection);
+  return connection;
+}
+
+/** What became of a promise, for people: "ok", or the code and words of its error. */
+const outcome = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "ok",
+    (error: StoreError) => `${error.code}: ${error.message}`,
+  );
+
+const nothing = () => {};
+const answer = ({ id, operation, socket }: ScriptedRequest) => {
+  if (operation === SEARCH) socket.write(ldapResult(id, SEARCH_DONE));
+};
+
+describe("a connection", () => {
+  it("gives each search its own answer, in whatever order they come", async () => {
+    const waiting: ScriptedRequest[] = [];
+    const connection = await connected((request) => {
+      waiting.push(request);
+      if (waiting.length < 3) return;
+      for (const { id, socket } of waiting.reverse()) {
+        socket.write(Buffer.concat([ldapEntry(id, `cn=${id}`), ldapResult(id, SEARCH_DONE, id)]));
+      }
+    });
+    const answers = await Promise.all([1, 2, 3].map(() => connection.search(rootQuery)));
+    expect(answers.map(({ result, entries }) => [result.id, result.code, entries[0]?.dn])).toEqual([
+      [1, 1, "cn=1"],
+      [2, 2, "cn=2"],
+      [3, 3, "cn=3"],
+    ]);
+  });
+
+  it("has at most 64 operations under way", async () => {
+    const connection = await connected(nothing);
+    const searches = Array.from({ length: 70 }, () => outcome(connection.search(rootQuery)));
+    const requests = [...((await server?.received(64)) ?? [])];
+    expect(connection.load).toBe(70);
+    expect(requests.length).toBe(64);
+    for (const request of requests.slice(0, 6)) answer(request);
+    const all = (await server?.received(70)) ?? [];
+    for (const request of all.slice(6)) answer(request);
+    expect(new Set(await Promise.all(searches))).toEqual(new Set(["ok"]));
+    expect(connection.load).toBe(0);
+  });
+
+  it("ends where the server falls silent, and everything on it", async () => {
+    const connection = await connected(nothing, 100);
+    const ended = new Promise<void>((resolve) => {
+      connection.onEnd = resolve;
+    });
+    const searches = Array.from({ length: 66 }, () => outcome(connection.search(rootQuery)));
+    await ended;
+    const outcomes = await Promise.all(searches);
+    expect(outcomes[0]).toBe("timeout: ldap://test: no answer within 100 ms");
+    expect(new Set(outcomes.slice(1))).toEqual(new Set(["unavailable: ldap://test: the server has fallen silent"]));
+    expect(await outcome(connection.search(rootQuery))).toContain("the server has fallen silent");
+    expect(connection.hasEnded).toBe(true);
+  });
+
+  it("gives up a search alone where the server answers others", async () => {
+    const connection = await connected((request) => {
+      if (request.id > 1) answer(request);
+    }, 500);
+    const first = outcome(connection.search(rootQuery));
+    let isOver = false;
+    void first.then(() => {
+      isOver = true;
+    });
+    while (!isOver) await connection.search(rootQuery);
+    expect(await first).toBe("timeout: ldap://test: no answer within 500 ms");
+    expect(connection.hasEnded).toBe(false);
+    expect(await outcome(connection.search(rootQuery))).toBe("ok");
+    expect(server?.requests.filter(({ operation }) => operation === ABANDON).length).toBe(1);
+    // Its answer comes after all, and is nobody's.
+    server?.requests[0]?.socket.write(ldapResult(1, SEARCH_DONE));
+    expect(await outcome(connection.search(rootQuery))).toBe("ok");
+  });
+
+  it.each<[string, (request: ScriptedRequest) => void, string]>([
+    ["talks nonsense", ({ socket }) => socket.write("220 mail.example ESMTP\r\n"), "invalid-data: .* no LDAP message"],
+    [
+      "answers a search with a bind",
+      ({ id, socket }) => socket.write(ldapResult(id, 0x61)),
+      "invalid-data: .*\\(result\\) that was not asked for",
+    ],
+    [
+      "sends more entries than it may",
+      ({ id, socket }) => socket.write(Buffer.concat([ldapEntry(id, "cn=a"), ldapEntry(id, "cn=b")])),
+      "invalid-data: .*\\(entry\\) that was not asked for",
+    ],
+    [
+      "takes its leave",
+      ({ socket }) => socket.write(ldapResult(0, 0x78, 52, "shutting down")),
+      "unavailable: .* the server takes its leave: shutting down",
+    ],
+    [
+      "takes its leave without a word",
+      ({ socket }) => socket.write(ldapResult(0, 0x78, 52)),
+      "unavailable: .* its leave$",
+    ],
+    ["closes", ({ socket }) => socket.end(), "unavailable: .* the connection was closed"],
+    ["resets", ({ socket }) => socket.resetAndDestroy(), "unavailable: .*ECONNRESET"],
+  ])("ends where the server %s, and everything on it", async (_, script, words) => {
+    const connection = await connected(script);
+    const outcomes = await Promise.all([connection.search(rootQuery), connection.search(rootQuery)].map(outcome));
+    expect(outcomes[0]).toMatch(new RegExp(words));
+    expect(outcomes[1]).toBe(outcomes[0]);
+    expect(connection.hasEnded).toBe(true);
+  });
+
+  it("does not take an entry for the answer to a bind", async () => {
+    const connection = await connected(({ id, socket }) => void socket.write(ldapEntry(id, "cn=a")));
+    expect(await outcome(connection.extend("1.2.3"))).toContain("(entry) that was not asked for");
+  });
+
+  it("is retired when what is under way is done", async () => {
+    const connection = await connected(nothing);
+    const search = outcome(connection.search(rootQuery));
+    const [request] = (await server?.received(1)) ?? [];
+    connection.retire();
+    expect(connection.hasEnded).toBe(false);
+    if (request !== undefined) answer(request);
+    expect(await search).toBe("ok");
+    expect(connection.hasEnded).toBe(true);
+    expect((await server?.received(2))?.[1]?.operation).toBe(UNBIND);
+  });
+
+  it("is retired at once when there is nothing to do, and ends once", async () => {
+    const connection = await connected(nothing);
+    let ends = 0;
+    connection.onEnd = () => ends++;
+    connection.retire();
+    connection.end();
+    expect(ends).toBe(1);
+    expect(await outcome(connection.search(rootQuery))).toBe("closed: ldap: the store is closed");
+  });
+
+  it("is kept alive by a search now and then", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+    const connection = await connected(answer);
+    vi.advanceTimersByTime(60_000);
+    expect((await server?.received(1))?.[0]?.operation).toBe(SEARCH);
+    connection.end();
+    vi.advanceTimersByTime(600_000);
+    expect((await server?.received(2))?.[1]?.operation).toBe(UNBIND);
+    expect(server?.requests.length).toBe(2);
+  });
+
+  it("takes a socket that is gone already for what it is", async () => {
+    server = await ScriptedLdap.start(nothing);
+    const socket = connect({ host: "127.0.0.1", port: server.port });
+    await once(socket, "connect");
+    socket.destroy();
+    const connection = new LdapConnection(socket, "ldap://test", AGES);
+    expect(await outcome(connection.search(rootQuery))).toContain("the connection was closed");
+  });
+});
+
+describe("logging in", () => {
+  const open = (conf: Record<string, string> = {}, signal = new AbortController().signal) => {
+    const { options } = parseLdapConf({ ldap_uri: `ldap://127.0.0.1:${server?.port}`, ldap_base: "dc=x", ...conf });
+    const [endpoint] = options.connection.endpoints;
+    if (endpoint === undefined) throw new Error("there is an endpoint");
+    return openConnection(endpoint, options.connection, signal);
+  };
+
+  it("has a deadline as a whole", async () => {
+    server = await ScriptedLdap.start(nothing);
+    const login = { ldap_bind_dn: "cn=a", ldap_password: "b", ldap_timeout: "1s" };
+    expect(await outcome(open(login))).toMatch(
+      /^(?:timeout: ldap: not connected within|timeout: .*no answer within) 1000 ms/,
+    );
+    expect(await outcome(open({ ldap_start_tls: "yes", ldap_timeout: "1s" }))).toMatch(/^timeout: /);
+  });
+
+  it("is given up with its signal", async () => {
+    server = await ScriptedLdap.start(() => stop.abort(new Error("enough")));
+    const stop = new AbortController();
+    expect(await outcome(open({ ldap_bind_dn: "cn=a", ldap_password: "b" }, stop.signal))).toContain("enough");
+    expect(await outcome(open({}, stop.signal))).toContain("enough");
+  });
+
+  it("trusts nothing that comes in clear text behind the answer to StartTLS", async () => {
+    server = await ScriptedLdap.start(({ id, socket }) => {
+      socket.write(Buffer.concat([ldapResult(id, 0x78), Buffer.from([0x30, 0x05])]));
+    });
+    expect(await outcome(open({ ldap_start_tls: "yes" }))).toMatch(
+      /^invalid-data: .*more than an answer came before TLS/,
+    );
+  });
+
+  it("fails where the server begins TLS and then speaks something else", async () => {
+    server = await ScriptedLdap.start(({ id, operation, socket }) => {
+      socket.write(operation === 0 ? "not TLS at all" : ldapResult(id, 0x78));
+    });
+    expect(await outcome(open({ ldap_start_tls: "yes", ldap_timeout: "2s" }))).toMatch(
+      /^(?:unavailable: ldap: TLS|timeout)/,
+    );
+  });
+});
