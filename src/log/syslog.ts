@@ -79,7 +79,7 @@ export class Syslog {
       clearTimeout(trial);
       if (this.#logger === logger) this.#ended(words === "" ? reason : `${reason}: ${words.trim()}`, isExpected);
     };
-    logger.once("error", (error) => end(error.message, false));
+    logger.on("error", (error) => end(error.message, false));
     logger.once("close", (status, signal) => {
       end(`logger ended with ${signal ?? `status ${status}`}`, this.#isClosing && status === 0);
     });

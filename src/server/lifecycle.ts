@@ -4,7 +4,7 @@
  */
 import { accessSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LogSettings } from "../config/settings.ts";
+import type { ListenAddress, LogSettings } from "../config/settings.ts";
 import { exit, exitStatusOf, type Io } from "../io.ts";
 import { type LogOptions, ProcessLog } from "../log/log.ts";
 import { ConfigError } from "../store/store.ts";
@@ -111,6 +111,8 @@ class Life {
   async #serve(options: LifeOptions): Promise<number> {
     const isClient = this.#start.by === "client" || options.isClientOnStdin;
     const configuration = await this.#read(options);
+    this.#log.adjust(this.#logOptions(configuration.settings.log));
+    this.#log.debug("executed");
     if (options.isDebugged) await this.#debug(configuration.process.debugCommand);
     const server = new Server(null, this.#log, this.#watch(options, isClient));
     // Ports and folders may be root's alone, and nothing else is to be.
@@ -152,7 +154,9 @@ class Life {
     const sources = this.#sources(configuration);
     const rights = socketRights(configuration.settings.socketMode, configuration.process);
     await server.listen(sources, rights);
-    for (const source of sources) {
+    const policySources = this.#policySources(configuration);
+    await server.listen(policySources, rights, "policy");
+    for (const source of [...sources, ...policySources]) {
       const problem = "path" in source ? folderProblem(source.path, rights) : null;
       if (problem !== null) this.#log.warning(`smmap_listen: ${problem}`);
     }
@@ -163,6 +167,13 @@ class Life {
     if (start.by === "systemd") return start.sockets;
     if (start.by !== "master") return settings.listen;
     return [{ fd: start.master.socket, name: `the socket of service ${start.master.service}` }];
+  }
+
+  /** Master starts several of us, and hands over one socket: a second one could only be bound by the first. */
+  #policySources({ settings }: Configuration): readonly ListenAddress[] {
+    if (this.#master === null || settings.policyListen.length === 0) return settings.policyListen;
+    this.#log.warning("smmap_policy_listen counts for nothing under master(8): start a smmapd of its own for it");
+    return [];
   }
 
   /** The configuration was read by root, and will be read again by somebody else. */
@@ -177,10 +188,12 @@ class Life {
   /** Opens the store, and lets the server serve. */
   #open(configuration: Configuration, server: Server, { skipPlus }: LifeOptions): Service {
     const { settings } = configuration;
+    // Again at the start, too: what writes the log must not stay root's.
     this.#log.adjust(this.#logOptions(settings.log));
     const service = startService(configuration, { skipPlus, log: this.#log });
     const { requestMax, idleTimeout, connectionsMax } = settings;
-    server.settings = { responder: service.responder, requestMax, idleTimeout, connectionsMax };
+    const { responder, policyResponder } = service;
+    server.settings = { responder, policyResponder, requestMax, idleTimeout, connectionsMax };
     this.#drainTimeout = configuration.process.drainTimeout;
     return service;
   }
@@ -208,8 +221,10 @@ class Life {
   async #replace(old: Service, server: Server, options: LifeOptions): Promise<Service> {
     try {
       const service = this.#open(await this.#read(options), server, options);
-      const moved = JSON.stringify(service.settings.listen) !== JSON.stringify(old.settings.listen);
-      if (moved) this.#log.warning("smmap_listen has changed: that takes a restart, the old sockets stay");
+      for (const [key, name] of [["listen", "smmap_listen"], ["policyListen", "smmap_policy_listen"]] as const) {
+        const hasMoved = JSON.stringify(service.settings[key]) !== JSON.stringify(old.settings[key]);
+        if (hasMoved) this.#log.warning(`${name} has changed: that takes a restart, the old sockets stay`);
+      }
       this.#log.notice("configuration read again");
       void old.store.retire();
       return service;

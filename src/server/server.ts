@@ -1,12 +1,19 @@
 /** All listening sockets and all connections of the daemon. */
+import { NetstringDecoder } from "../engine/netstring.ts";
+import { PolicyDecoder } from "../engine/policy-request.ts";
 import type { Log } from "../store/store.ts";
-import { type Client, Connection } from "./connection.ts";
+import { type Client, Connection, type ConnectionOptions } from "./connection.ts";
 import { type Listener, type ListenSource, listen, type SocketRights } from "./listen.ts";
+import type { PolicyResponder } from "./policy-responder.ts";
 import type { Responder } from "./responder.ts";
+
+/** What is spoken on a socket: socketmap, or Postfix' policy delegation. */
+export type Protocol = "socketmap" | "policy";
 
 /** What may change while the server runs: a new configuration replaces it whole. */
 export interface ServerSettings {
   readonly responder: Responder;
+  readonly policyResponder: PolicyResponder;
   /** Octets of the longest request payload. */
   readonly requestMax: number;
   /** Milliseconds until an idle client is dropped; 0 is never. */
@@ -32,7 +39,7 @@ export class Server {
   #settings: ServerSettings | null;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #waiting = new Set<Client>();
+  readonly #waiting = new Map<Client, Protocol>();
   /** Milliseconds of silence after which a client is let go; null: we are not about to end. */
   #silence: number | null = null;
   #isClosing = false;
@@ -68,22 +75,27 @@ export class Server {
   }
 
   /** @param rights of unix sockets' files; @throws ConfigError where an address cannot be had */
-  async listen(sources: readonly ListenSource[], rights: SocketRights): Promise<void> {
+  async listen(
+    sources: readonly ListenSource[],
+    rights: SocketRights,
+    protocol: Protocol = "socketmap",
+  ): Promise<void> {
+    const key = protocol === "socketmap" ? "smmap_listen" : "smmap_policy_listen";
     for (const source of sources) {
-      const onConnection = (client: Client) => this.welcome(client);
-      this.#listeners.push(await listen(source, { rights, onConnection }));
+      const onConnection = (client: Client) => this.welcome(client, protocol);
+      this.#listeners.push(await listen(source, { key, rights, onConnection }));
     }
   }
 
   /** Serves a client, now or when it is its turn. */
-  welcome(client: Client): void {
+  welcome(client: Client, protocol: Protocol = "socketmap"): void {
     if (this.#isClosing) {
       client.destroy();
       return;
     }
     this.#watch?.opened();
-    if (this.#hasRoom()) this.#serve(client);
-    else this.#letWait(client);
+    if (this.#hasRoom()) this.#serve(client, protocol);
+    else this.#letWait(client, protocol);
   }
 
   /**
@@ -103,7 +115,7 @@ export class Server {
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#stopListening();
-    for (const client of this.#waiting) client.destroy();
+    for (const client of this.#waiting.keys()) client.destroy();
     this.#waiting.clear();
     for (const connection of this.#connections) connection.finish();
     await this.#emptied();
@@ -126,11 +138,10 @@ export class Server {
     return this.#settings !== null && this.#connections.size < this.#settings.connectionsMax;
   }
 
-  #serve(client: Client): void {
-    const { requestMax, idleTimeout } = this.settings;
-    const responder = () => this.settings.responder;
-    const connection = new Connection(client, { requestMax, idleTimeout, responder });
+  #serve(client: Client, protocol: Protocol): void {
+    const connection = new Connection(client, this.#connectionOptions(protocol));
     this.#connections.add(connection);
+    this.#log.debug("accepted connection");
     if (this.#silence !== null) connection.finishWhenSilent(this.#silence);
     client.once("close", () => {
       this.#connections.delete(connection);
@@ -139,7 +150,14 @@ export class Server {
     });
   }
 
-  #letWait(client: Client): void {
+  #connectionOptions(protocol: Protocol): ConnectionOptions {
+    const { requestMax, idleTimeout } = this.settings;
+    return protocol === "socketmap"
+      ? { idleTimeout, decoder: new NetstringDecoder(requestMax), responder: () => this.settings.responder }
+      : { idleTimeout, decoder: new PolicyDecoder(requestMax), responder: () => this.settings.policyResponder };
+  }
+
+  #letWait(client: Client, protocol: Protocol): void {
     if (this.#waiting.size === 0 && this.#settings !== null) {
       this.#log.warning(`smmap_connections_max: all ${this.#settings.connectionsMax} connections are in use`);
     }
@@ -147,7 +165,7 @@ export class Server {
       client.destroy();
       return;
     }
-    this.#waiting.add(client);
+    this.#waiting.set(client, protocol);
     client.on("error", () => {});
     client.once("close", () => {
       if (this.#waiting.delete(client)) this.#left();
@@ -155,10 +173,10 @@ export class Server {
   }
 
   #admitWaiting(): void {
-    for (const client of this.#waiting) {
+    for (const [client, protocol] of this.#waiting) {
       if (this.#isClosing || !this.#hasRoom()) return;
       this.#waiting.delete(client);
-      this.#serve(client);
+      this.#serve(client, protocol);
     }
   }
 
