@@ -41,11 +41,13 @@ export interface Login {
 /** TCP's. */
 export interface KeepAlive {
   readonly enabled: boolean;
-  /** Milliseconds; 0 leaves it to the system. */
+  /** Milliseconds. */
   readonly idle: number;
 }
 
 const DEFAULT_PORT = { tls: 993, starttls: 143, plain: 143 } as const;
+/** Milliseconds; Linux' own tcp_keepalive_time, tcp(7). The library has set a shorter one by then. */
+const SYSTEM_IDLE = 7_200_000;
 /** A timer of Node.js holds 2^31 - 1 milliseconds. */
 const TIMER_MAX = 2 ** 31 - 1;
 
@@ -87,7 +89,10 @@ function parseServer(word: string, config: ConfigReader): ImapServer {
     security,
     login: readLogin(config, host),
     tls: readTlsFiles(config),
-    keepAlive: { enabled: config.switch("tcp_keepalive"), idle: config.duration("tcp_keepalive_idle") * 1000 },
+    keepAlive: {
+      enabled: config.switch("tcp_keepalive"),
+      idle: config.duration("tcp_keepalive_idle") * 1000 || SYSTEM_IDLE,
+    },
   };
 }
 

@@ -113,7 +113,7 @@ describe("the rest", () => {
       poolSize: 2,
       connectTimeout: 10_000,
       commandTimeout: 4_000,
-      servers: [{ keepAlive: { enabled: false, idle: 0 }, tls: { caFile: null, certificateFile: null } }],
+      servers: [{ keepAlive: { enabled: false, idle: 7_200_000 }, tls: { caFile: null, certificateFile: null } }],
     });
   });
 
