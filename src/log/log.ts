@@ -33,7 +33,7 @@ export class ProcessLog implements Log {
   readonly #pid: number;
   readonly #stderr: StandardError;
   #options: LogOptions;
-  #syslog: Syslog | null = null;
+  #syslog: Syslog | null;
   /** Those of earlier options, closed. */
   #retired: Promise<unknown> = Promise.resolve();
 
@@ -41,7 +41,8 @@ export class ProcessLog implements Log {
     this.#pid = pid;
     this.#options = options;
     this.#stderr = new StandardError(stderr, env.JOURNAL_STREAM, bareFormat);
-    this.adjust(options);
+    this.#stderr.format = this.#stderrFormat();
+    this.#syslog = this.#openSyslog();
   }
 
   readonly error = (message: string): void => this.#write("error", message);
@@ -52,8 +53,14 @@ export class ProcessLog implements Log {
 
   /** As the configuration says, once it is known, and whenever it changes. */
   adjust(options: LogOptions): void {
+    const { place, ident, facility } = this.#options;
     this.#options = options;
     this.#stderr.format = this.#stderrFormat();
+    if (options.place !== place || options.ident !== ident || options.facility !== facility) this.reopen();
+  }
+
+  /** Another process writes to syslog from now on: one without rights that we have given up. */
+  reopen(): void {
     this.#retired = Promise.all([this.#retired, this.#syslog?.close()]);
     this.#syslog = this.#openSyslog();
   }

@@ -120,6 +120,7 @@ class Life {
     if (!isClient) await this.#listen(server, configuration);
     if (identity !== null) {
       dropPrivileges(identity, process);
+      this.#log.reopen();
       this.#warnOfSecrets(options);
     }
     let service = this.#open(configuration, server, options);
@@ -188,7 +189,6 @@ class Life {
   /** Opens the store, and lets the server serve. */
   #open(configuration: Configuration, server: Server, { skipPlus }: LifeOptions): Service {
     const { settings } = configuration;
-    // Again at the start, too: what writes the log must not stay root's.
     this.#log.adjust(this.#logOptions(settings.log));
     const service = startService(configuration, { skipPlus, log: this.#log });
     const { requestMax, idleTimeout, connectionsMax } = settings;
