@@ -211,7 +211,12 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object):
     port,
     secure: security === "tls",
     ...(security === "tls" ? {} : { doSTARTTLS: security === "starttls" }),
-    auth: { user: login.user, pass: login.password, ...(login.userid === null ? {} : { authzid: login.userid }) },
+    auth: {
+      user: login.user,
+      pass: login.password,
+      // PLAIN alone can say on whose behalf; imapflow would take AUTH=LOGIN or LOGIN where PLAIN is not offered.
+      ...(login.userid === null ? {} : { authzid: login.userid, loginMethod: "AUTH=PLAIN" }),
+    },
     tls,
     logger: false,
     disableCompression: true,
@@ -225,7 +230,6 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object):
     maxLiteralSize: LINE_MAX,
     maxResponseSize: 2 * LINE_MAX,
   }) as unknown as Client;
-  // LOGIN cannot say on whose behalf, and imapflow would use it where PLAIN is not offered.
   const allowed = SESSION_COMMANDS.filter((name) => login.userid === null || name !== "LOGIN");
   client.commands = new Map([...client.commands].filter(([name]) => allowed.includes(name)));
   return client;

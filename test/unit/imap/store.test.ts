@@ -382,12 +382,16 @@ describe("a session", () => {
   });
 
   it("does not log in as somebody else than it should", async () => {
-    const store = await open(() => null, { smmap_imap_userid: "anonymous" }, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
-    await expect(find(store)).rejects.toMatchObject({
-      code: "denied",
-      message: expect.stringMatching(/login of admin as anonymous refused/),
-    });
+    const acting = { smmap_imap_userid: "anonymous" };
+    const refused = { code: "denied", message: expect.stringMatching(/login of admin as anonymous refused/) };
+    const store = await open(() => null, acting, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
+    await expect(find(store)).rejects.toMatchObject(refused);
     expect(server.received).toEqual([]);
+    await server.close();
+    const noPlain = answers({ AUTHENTICATE: "TAG NO no such mechanism\r\n" });
+    const another = await open(noPlain, acting, "* OK [CAPABILITY IMAP4rev1 AUTH=LOGIN] hi\r\n");
+    await expect(find(another)).rejects.toMatchObject(refused);
+    expect(server.received).toEqual(["AUTHENTICATE PLAIN"]);
   });
 
   it("tells why the login was refused, and never the password", async () => {
