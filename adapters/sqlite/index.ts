@@ -15,6 +15,9 @@ export const adapter: StoreAdapter<SqliteOptions> = {
   name: "sqlite",
 
   parse(config) {
+    if (config.isSet("sql_engine") && config.choice("sql_engine") !== "sqlite") {
+      throw config.error("sql_engine", "is not sqlite; where Cyrus needs it for itself, set smmap_sql_engine as well");
+    }
     const path = config.path("sql_database");
     if (path === null) throw config.error("sql_database", "names the database file, and the sqlite store needs one");
     const busyTimeout = config.integer("smmap_sql_busy_timeout");

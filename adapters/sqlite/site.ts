@@ -1,12 +1,7 @@
 /** A site's own schema: one query for mailboxes of users, another one for shared folders; columns known by their names. */
 import type { Database, Statement } from "better-sqlite3";
-import {
-  internalName,
-  type MailboxFacts,
-  type MailboxId,
-  type QuotaUsage,
-  type StoreCapabilities,
-} from "../../src/store/store.ts";
+import type { MailboxFacts, MailboxId, QuotaUsage, StoreCapabilities } from "../../src/store/store.ts";
+import { readerOf } from "./parameters.ts";
 import { tablesReadWhole } from "./query-plan.ts";
 import { prepareReading, RefusedStatement } from "./read-only.ts";
 import {
@@ -24,7 +19,7 @@ import {
   usageFrom,
   type ZeroLimit,
 } from "./row.ts";
-import type { Parameter, Query } from "./sql-text.ts";
+import type { Query } from "./sql-text.ts";
 import type { Layout, Tables } from "./tables.ts";
 
 /** Octets in one unit of a column for storage. */
@@ -127,7 +122,7 @@ class SiteTable {
     // Named once more, the columns keep their places when a table changes; a second row is one too many.
     const sql = `SELECT ${selected.join(", ")} FROM (${query.sql}) LIMIT 2`;
     this.#statement = prepareReading<Row>(database, sql, query.text).raw(true);
-    this.#read = query.parameters.map(reader);
+    this.#read = query.parameters.map(readerOf);
     this.#values = query.parameters.map(() => "");
   }
 
@@ -178,41 +173,4 @@ function only<Name extends string>(
   const given = (Object.keys(units) as Name[]).filter((name) => columns.has(name));
   if (given.length > 1) throw new RefusedStatement(`${given.join(" and ")} are the same in two units`, text);
   return given[0] ?? null;
-}
-
-/** How to tell the value of a parameter. */
-function reader(parameter: Parameter): (mailbox: MailboxId) => string {
-  switch (parameter) {
-    case "address":
-      return ({ address }) => address;
-    case "userid":
-      return (mailbox) => {
-        const user = mailbox.kind === "user" ? mailbox.user : localpartOf(mailbox);
-        return mailbox.domain === null ? user : `${user}@${mailbox.domain}`;
-      };
-    case "localpart":
-      return localpartOf;
-    case "domain":
-      return domainOf;
-    case "detail":
-      return ({ detail }) => detail ?? "";
-    case "mailbox":
-      return internalName;
-    case "atdomain":
-      return (mailbox) => (domainOf(mailbox) === "" ? "" : `@${domainOf(mailbox)}`);
-    default: {
-      const fromRight = Number(parameter.slice("label".length));
-      return (mailbox) => domainOf(mailbox).split(".").at(-fromRight) ?? "";
-    }
-  }
-}
-
-function localpartOf({ address }: MailboxId): string {
-  const at = address.lastIndexOf("@");
-  return at < 0 ? address : address.slice(0, at);
-}
-
-function domainOf({ address }: MailboxId): string {
-  const at = address.lastIndexOf("@");
-  return at < 0 ? "" : address.slice(at + 1);
 }

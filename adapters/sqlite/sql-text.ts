@@ -3,17 +3,7 @@
  * them becomes a bound parameter; no part of an address ever becomes part of the text.
  */
 import type { ConfigError } from "../../src/store/store.ts";
-
-/** What a query can ask about the mailbox in question; `label1` is the last label of its domain. */
-export type Parameter =
-  | "address"
-  | "userid"
-  | "localpart"
-  | "domain"
-  | "detail"
-  | "mailbox"
-  | "atdomain"
-  | `label${number}`;
+import { cyrusTokens, type Parameter, parameterNames } from "./parameters.ts";
 
 export interface Query {
   /** As the administrator wrote it, for errors. */
@@ -23,16 +13,6 @@ export interface Query {
   /** What stands for each "?", in order. */
   readonly parameters: readonly Parameter[];
 }
-
-const names: readonly Parameter[] = ["address", "userid", "localpart", "domain", "detail", "mailbox"];
-/** Cyrus' tokens (imapd.conf(5), sql_user); %1 to %9 are labels of the domain from the right. */
-const cyrusTokens: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
-  ["%u", "userid"],
-  ["%U", "localpart"],
-  ["%d", "domain"],
-  ["%R", "atdomain"],
-  ...Array.from({ length: 9 }, (_, i): [string, Parameter] => [`%${i + 1}`, `label${i + 1}`]),
-]);
 
 /** SQLite's tokens as far as they matter here (https://www.sqlite.org/lang_expr.html), and Cyrus' tokens. */
 const tokens = new RegExp(
@@ -91,7 +71,7 @@ export function parseQuery(text: string, refuse: (problem: string) => ConfigErro
   return { text, sql: sql.trim(), parameters };
 }
 
-const known = `the parameters are ${names.map((name) => `:${name}`).join(" ")} and Cyrus' %u %U %d %R %1 to %9`;
+const known = `the parameters are ${parameterNames.map((name) => `:${name}`).join(" ")} and Cyrus' %u %U %d %R %1 to %9`;
 const reading: ReadonlySet<string> = new Set(["SELECT", "VALUES"]);
 const verbsOfWith: ReadonlySet<string> = new Set([...reading, "INSERT", "REPLACE", "UPDATE", "DELETE"]);
 
@@ -104,7 +84,7 @@ function isVerb(word: string, verbs: readonly string[]): boolean {
 /** Also a token that is the whole of a quoted text, as it is written where text is substituted: '%u'. */
 function parameterOf(token: string, name: string | undefined, refuse: (problem: string) => ConfigError) {
   if (name !== undefined) {
-    const parameter = names.find((one) => one === name);
+    const parameter = parameterNames.find((one) => one === name);
     if (parameter === undefined) throw refuse(`:${name} is no parameter: ${known}`);
     return parameter;
   }

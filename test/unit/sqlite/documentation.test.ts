@@ -5,8 +5,10 @@ import { join } from "node:path";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { adapter } from "../../../adapters/sqlite/index.ts";
+import { parameterNames } from "../../../adapters/sqlite/parameters.ts";
 import { createNativeDatabase, openSqliteStore } from "../../../fixtures/sqlite-database.ts";
 import { loadConfig } from "../../../src/config/config.ts";
+import { sqlKeys } from "../../../src/config/keys-sql.ts";
 import { readSettings } from "../../../src/config/settings.ts";
 import { RecipientParser, type RecipientRules } from "../../../src/engine/recipient.ts";
 import { decide } from "../../../src/engine/verdict.ts";
@@ -188,5 +190,36 @@ describe("a configuration", () => {
     expect(await ask("+Public/Look")).toBe("denied");
     expect(await ask("+Public/None")).toBe("absent");
     expect(await ask("+Public/Nope")).toBe("absent");
+  });
+});
+
+describe("a list", () => {
+  beforeEach(() => {
+    database = new SqliteDatabase(join(directory, "site.db"));
+    database.exec("CREATE TABLE m (x)");
+  });
+
+  /** The names at the beginning of the lines of a section. */
+  const listed = (heading: string, line: RegExp): string[] => {
+    const start = page.indexOf(`# ${heading}\n`);
+    const lines = page.slice(start, page.indexOf("\n#", start)).split("\n");
+    return lines.flatMap((text) => line.exec(text)?.[1] ?? []).sort();
+  };
+
+  it("of options has all of them", () => {
+    const options = [...sqlKeys.map(({ name }) => name), "smmap_quota_zero"].filter((name) => name !== "sql_engine");
+    expect(listed("Options", /^\*\*(\w+)\*\*/)).toEqual(options.sort());
+  });
+
+  it("of columns has all of them", () => {
+    store = openSqliteStore(database.name, { smmap_sql_query: "SELECT x FROM m" }, log);
+    const [, names = ""] = /column x is not one of (.*?);/.exec(logged[0] ?? "") ?? [];
+    const columns = listed("Columns", /^\| (`.*?) \|/).flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)]);
+    expect(columns.map(([, name]) => name).sort()).toEqual(names.split(", ").sort());
+  });
+
+  it("of parameters has all of them", () => {
+    const cells = listed("Parameters", /^\| (`:\w+`)/).map((cell) => cell.slice(2, -1));
+    expect(cells).toEqual([...parameterNames].sort());
   });
 });

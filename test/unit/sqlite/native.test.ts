@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createNativeDatabase, openSqliteStore } from "../../../fixtures/sqlite-database.ts";
 import { RecipientParser } from "../../../src/engine/recipient.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
-import type { MailboxFacts, MailboxStore } from "../../../src/store/store.ts";
+import type { MailboxFacts, MailboxId, MailboxStore } from "../../../src/store/store.ts";
 
 let directory: string;
 let database: Database;
@@ -26,8 +26,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** The facts of an address, in the default domain home.test. */
-function facts(address: string, separator: "/" | "." = "/"): Promise<MailboxFacts> | MailboxFacts {
+/** The mailbox of an address, in the default domain home.test. */
+function identify(address: string, separator: "/" | "." = "/"): MailboxId {
   const rules = {
     virtualDomains: true,
     defaultDomain: "home.test",
@@ -38,7 +38,11 @@ function facts(address: string, separator: "/" | "." = "/"): Promise<MailboxFact
   };
   const mailbox = new RecipientParser(rules).parse(Buffer.from(address).toString("latin1"));
   if (mailbox.kind === "none") throw new Error(mailbox.reason);
-  return store.lookup(mailbox, new Lookup());
+  return mailbox;
+}
+
+function facts(address: string, separator?: "/" | "."): Promise<MailboxFacts> | MailboxFacts {
+  return store.lookup(identify(address, separator), new Lookup());
 }
 
 const exists = async (address: string, separator?: "/" | ".") => (await facts(address, separator)).exists;
@@ -88,6 +92,20 @@ describe("names", () => {
     expect(await exists("hoppy+A")).toBe(false);
     expect(await exists("hoppy")).toBe(false);
   });
+});
+
+it("lists the folders beside a mailbox, in its own spelling", async () => {
+  database.exec(`INSERT INTO mailboxes (domain, user, folder) VALUES ('', 'a.b', ''), ('', 'a.b', 'Lists/Dev'),
+    ('', 'a.b', 'v1.2'), ('dom.test', 'a.b', 'Other'), ('', '', 'Public/Staff')`);
+  const similar = async (address: string) => store.similarFolders?.(identify(address), new Lookup());
+  expect(await similar("a^b+lists")).toEqual([["Lists", "Dev"], ["v1.2"]]);
+  expect(await similar("a.b+x@dom.test")).toEqual([["Other"]]);
+  expect(await similar("+public/staff")).toEqual([["Public", "Staff"]]);
+  expect(await similar("+user/a.b/LISTS")).toEqual([
+    ["user", "a.b", "Lists", "Dev"],
+    ["user", "a.b", "v1.2"],
+  ]);
+  expect(await similar("nobody+x")).toEqual([]);
 });
 
 describe("rights", () => {
