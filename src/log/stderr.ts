@@ -30,7 +30,11 @@ export class StandardError {
     this.#outlet = new Outlet(format);
     if (!this.#isUsable) return;
     if (isTerminal) unblock(stream);
-    stream.on("error", () => this.#lose());
+    // A full disk can be emptied. Of others, whoever read is gone.
+    const mayRecover = stat?.isFile() === true;
+    stream.on("error", () => {
+      if (!mayRecover) this.#lose();
+    });
     this.#outlet.connect(stream);
   }
 
@@ -50,7 +54,7 @@ export class StandardError {
     return resolvesWithin(CLOSING_MAX, this.#outlet.drained());
   }
 
-  /** Whoever read it is gone, and nobody is left to be told. */
+  /** Nobody is left to be told. */
   #lose(): void {
     this.#isUsable = false;
     this.#outlet.disconnect();
