@@ -75,7 +75,12 @@ type Row = [
 ];
 
 export class NativeLayout implements Layout {
-  readonly capabilities: StoreCapabilities = { folders: true, shared: true, quota: ["STORAGE", "MESSAGE"] };
+  readonly capabilities: StoreCapabilities = {
+    folders: true,
+    shared: true,
+    isInstant: true,
+    quota: ["STORAGE", "MESSAGE"],
+  };
   readonly listsFolders = true;
   readonly remedy = "create the tables with schema.sql, or set smmap_sql_query for tables of your own";
   readonly #zero: ZeroLimit;

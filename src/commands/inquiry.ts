@@ -1,6 +1,6 @@
 /** One address looked into, every step kept: what `smmapd check` shows. */
 import type { Recipient, Unaddressable } from "../engine/recipient.ts";
-import { decide, explain, type Failure, replyTo, type Verdict } from "../engine/verdict.ts";
+import { decide, decideWithoutFacts, explain, type Failure, replyTo, type Verdict } from "../engine/verdict.ts";
 import type { Service } from "../server/service.ts";
 import { Lookup } from "../store/lookup.ts";
 import { internalName, type MailboxFacts, type MailboxId, StoreError } from "../store/store.ts";
@@ -31,13 +31,14 @@ export async function inquire(service: Service, key: string): Promise<Inquiry> {
     return concluded(decide(mailbox, facts), facts, null);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return concluded(error.code === "timeout" ? "timeout" : "failed", null, error);
+    const outcome = decideWithoutFacts(error.code === "timeout" ? "timeout" : "failed", settings.policy);
+    return concluded(outcome, null, error);
   }
 }
 
 /** The steps of an inquiry as lines for people: what was read, what it was taken for, what the store said, why so. */
 export function describe(service: Service, inquiry: Inquiry): readonly string[] {
-  const { mailbox, facts, failure } = inquiry;
+  const { mailbox, facts, failure, outcome } = inquiry;
   const lines = [`address   ${describeAddress(service, inquiry.recipient)}`];
   lines.push(`domain    ${describeDomainRule(service, inquiry.recipient)}`);
   if (mailbox.kind !== "none") lines.push(`mailbox   ${describeMailbox(service, mailbox)}`);
@@ -48,8 +49,13 @@ export function describe(service: Service, inquiry: Inquiry): readonly string[] 
       lines.push(`quota     root ${root}: ${resource} ${used} of ${limit} ${unit}`);
     }
   }
-  const rule = failure === null ? explain(mailbox, facts) : "the store could not tell, so the answer is temporary";
-  lines.push(`verdict   ${inquiry.outcome}: ${rule}`);
+  const rule =
+    failure === null
+      ? explain(mailbox, facts)
+      : outcome === "accept"
+        ? "the store could not tell, and smmap_on_failure is ok"
+        : "the store could not tell, so the answer is temporary";
+  lines.push(`verdict   ${outcome}: ${rule}`);
   return lines;
 }
 

@@ -2,6 +2,7 @@
 import type { KeyDefinition } from "../store/store.ts";
 import { addressingKeys } from "./keys-addressing.ts";
 import { answerKeys } from "./keys-answers.ts";
+import { cacheKeys } from "./keys-cache.ts";
 import { daemonKeys } from "./keys-daemon.ts";
 import { imapKeys } from "./keys-imap.ts";
 import { ldapKeys } from "./keys-ldap.ts";
@@ -13,6 +14,7 @@ export const keys: readonly KeyDefinition[] = [
   ...addressingKeys,
   ...answerKeys,
   ...daemonKeys,
+  ...cacheKeys,
   ...processKeys,
   ...logKeys,
   ...sqlKeys,

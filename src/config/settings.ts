@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 import type { AccessTexts } from "../engine/access.ts";
 import type { RecipientRules } from "../engine/recipient.ts";
 import type { ReplyPolicy } from "../engine/verdict.ts";
+import type { CacheSettings } from "../store/cached.ts";
 import type { Leniency } from "../store/lenient.ts";
 import type { Config } from "./config.ts";
 import { chooseStore, type StoreChoice } from "./store-choice.ts";
@@ -38,6 +39,7 @@ export interface Settings {
   readonly breakerFailures: number;
   /** Milliseconds. */
   readonly breakerReset: number;
+  readonly cache: CacheSettings;
   readonly store: StoreChoice;
 }
 
@@ -63,7 +65,10 @@ export function readSettings(config: Config): Settings {
       postuser: config.string("postuser") ?? "",
       skipPlus: config.switch("smmap_skip_plus"),
     },
-    policy: { overQuotaIsPermanent: config.switch("lmtp_over_quota_perm_failure") },
+    policy: {
+      overQuotaIsPermanent: config.switch("lmtp_over_quota_perm_failure"),
+      failureIsAccepted: config.choice("smmap_on_failure") === "ok",
+    },
     leniency: {
       ignoresCase: config.switch("smmap_detail_ignore_case"),
       fallsBack: config.switch("smmap_plus_fallback"),
@@ -87,12 +92,24 @@ export function readSettings(config: Config): Settings {
     isAudited: config.switch("auditlog"),
     breakerFailures: positive(config, "smmap_breaker_failures", config.integer("smmap_breaker_failures")),
     breakerReset: milliseconds(config, "smmap_breaker_reset"),
+    cache: {
+      size: notNegative(config, "smmap_cache_size", config.integer("smmap_cache_size")),
+      ttl: notNegative(config, "smmap_cache_ttl", config.duration("smmap_cache_ttl")) * 1000,
+      quotaTtl: notNegative(config, "smmap_cache_quota_ttl", config.duration("smmap_cache_quota_ttl")) * 1000,
+      negativeTtl: notNegative(config, "smmap_cache_negative_ttl", config.duration("smmap_cache_negative_ttl")) * 1000,
+      staleTtl: notNegative(config, "smmap_cache_stale_ttl", config.duration("smmap_cache_stale_ttl")) * 1000,
+    },
     store: chooseStore(config),
   };
 }
 
 function positive(config: Config, key: string, value: number): number {
   if (value <= 0) throw config.error(key, "must be greater than 0");
+  return value;
+}
+
+function notNegative(config: Config, key: string, value: number): number {
+  if (value < 0) throw config.error(key, "must not be negative");
   return value;
 }
 

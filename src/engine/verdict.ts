@@ -14,6 +14,8 @@ export type Failure = "failed" | "timeout";
 export interface ReplyPolicy {
   /** lmtp_over_quota_perm_failure: over quota is permanent. */
   readonly overQuotaIsPermanent: boolean;
+  /** smmap_on_failure: mail is taken where the store cannot tell. */
+  readonly failureIsAccepted: boolean;
 }
 
 /** What mail servers read, and match on: Exim's and sendmail's recipes look for "Over quota". */
@@ -35,6 +37,11 @@ export function decide(mailbox: MailboxId, facts: MailboxFacts, size = 0): Verdi
     return "absent";
   }
   return facts.quotas.some((quota) => isExceeded(quota, size)) ? "over-quota" : "accept";
+}
+
+/** What follows from having no verdict. */
+export function decideWithoutFacts(failure: Failure, policy: ReplyPolicy): Verdict | Failure {
+  return policy.failureIsAccepted ? "accept" : failure;
 }
 
 /** STORAGE may be filled to the brim; MESSAGE must have room for one more (RFC 9208 section 3.1, Cyrus' quota check). */

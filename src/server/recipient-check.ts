@@ -2,14 +2,15 @@
 
 import { unquoted } from "../engine/quoted-localpart.ts";
 import type { RecipientParser } from "../engine/recipient.ts";
-import { decide, type Failure, type Verdict } from "../engine/verdict.ts";
-import type { GuardedStore } from "../store/guarded.ts";
+import { decide, decideWithoutFacts, type Failure, type ReplyPolicy, type Verdict } from "../engine/verdict.ts";
+import type { FactSource } from "../store/fact-source.ts";
 import type { Lookup } from "../store/lookup.ts";
 import { type Log, StoreError } from "../store/store.ts";
 
 export interface RecipientCheckOptions {
   readonly recipients: RecipientParser;
-  readonly store: GuardedStore;
+  readonly store: FactSource;
+  readonly policy: ReplyPolicy;
   readonly log: Log;
 }
 
@@ -32,7 +33,7 @@ export class RecipientCheck {
       const plain = verdict === "absent" ? unquoted(key) : null;
       return plain === null ? verdict : await this.#decide(plain, size, lookup);
     } catch (error) {
-      return failureOf(error, this.#options.log);
+      return outcomeOf(error, this.#options);
     }
   }
 
@@ -44,8 +45,10 @@ export class RecipientCheck {
 }
 
 /** The guard has told the log of a StoreError; anything else is a mistake of ours. */
-export function failureOf(error: unknown, log: Log): Failure {
-  if (error instanceof StoreError) return error.code === "timeout" ? "timeout" : "failed";
-  log.error(`a mistake in smmapd: ${error instanceof Error ? error.stack : String(error)}`);
-  return "failed";
+export function outcomeOf(error: unknown, { policy, log }: { policy: ReplyPolicy; log: Log }): Verdict | Failure {
+  if (!(error instanceof StoreError)) {
+    log.error(`a mistake in smmapd: ${error instanceof Error ? error.stack : String(error)}`);
+    return "failed";
+  }
+  return decideWithoutFacts(error.code === "timeout" ? "timeout" : "failed", policy);
 }

@@ -12,15 +12,15 @@ import {
   replyToBadProtocol,
   type Verdict,
 } from "../engine/verdict.ts";
-import type { GuardedStore } from "../store/guarded.ts";
+import type { FactSource } from "../store/fact-source.ts";
 import type { Lookup } from "../store/lookup.ts";
 import type { Log, MailboxFacts, MailboxId } from "../store/store.ts";
 import type { Audit } from "./audit.ts";
-import { failureOf, type RecipientCheck } from "./recipient-check.ts";
+import { outcomeOf, type RecipientCheck } from "./recipient-check.ts";
 
 export interface ResponderOptions {
   readonly recipients: RecipientParser;
-  readonly store: GuardedStore;
+  readonly store: FactSource;
   readonly policy: ReplyPolicy;
   /** smmap_reply_value: what follows OK. */
   readonly value: "key" | "mailbox";
@@ -46,7 +46,7 @@ export class Responder {
     this.#options = options;
   }
 
-  get store(): GuardedStore {
+  get store(): FactSource {
     return this.#options.store;
   }
 
@@ -68,7 +68,7 @@ export class Responder {
       if (facts instanceof Promise) return this.#respondLater(facts, mailbox, key, client);
       return this.#conclude(mailbox, facts, key, client);
     } catch (error) {
-      return this.#reply(failureOf(error, this.#options.log), key, client);
+      return this.#reply(outcomeOf(error, this.#options), key, client);
     }
   }
 
@@ -82,7 +82,7 @@ export class Responder {
     try {
       return this.#conclude(mailbox, await facts, key, client);
     } catch (error) {
-      return this.#reply(failureOf(error, this.#options.log), key, client);
+      return this.#reply(outcomeOf(error, this.#options), key, client);
     }
   }
 

@@ -4,6 +4,8 @@ import { loadConfig } from "../config/config.ts";
 import { type ProcessSettings, readProcess } from "../config/process-settings.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
+import { CachedStore } from "../store/cached.ts";
+import type { FactSource } from "../store/fact-source.ts";
 import { GuardedStore } from "../store/guarded.ts";
 import { type Leniency, LenientStore } from "../store/lenient.ts";
 import { loadAdapter } from "../store/registry.ts";
@@ -49,7 +51,7 @@ export interface ServiceOptions {
 
 export interface Service {
   readonly settings: Settings;
-  readonly store: GuardedStore;
+  readonly store: FactSource;
   readonly recipients: RecipientParser;
   readonly responder: Responder;
   readonly policyResponder: PolicyResponder;
@@ -66,15 +68,18 @@ export function startService({ settings, warnings, openStore }: Configuration, o
   for (const warning of warnings) log.warning(warning);
   const { policy, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
   const { isDebug } = settings.log;
-  const store = new GuardedStore(lenient(openStore({ log }), settings.leniency, log), {
+  const opened = lenient(openStore({ log }), settings.leniency, log);
+  const guarded = new GuardedStore(opened, {
     timeout: settings.queryTimeout,
     breaker: { failures: settings.breakerFailures, reset: settings.breakerReset },
     log,
   });
+  const isCached = settings.cache.size > 0 && opened.capabilities.isInstant !== true;
+  const store = isCached ? new CachedStore(guarded, settings.cache, log) : guarded;
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);
   const audit = isAudited || isDebug ? new Audit({ isAudited, isDebug, recipients, policy, log }) : null;
-  const check = new RecipientCheck({ recipients, store, log });
+  const check = new RecipientCheck({ recipients, store, policy, log });
   const accessMaps = names.size > 0 ? { names, check, texts } : null;
   const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, log });
   const policyResponder = new PolicyResponder({ check, texts, policy, audit, log });

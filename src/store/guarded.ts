@@ -4,6 +4,7 @@
  */
 import { Breaker, type BreakerSettings } from "./breaker.ts";
 import { Deadlines } from "./deadlines.ts";
+import type { FactSource } from "./fact-source.ts";
 import type { Lookup } from "./lookup.ts";
 import {
   type Log,
@@ -26,7 +27,7 @@ const ABSENT: MailboxFacts = { exists: false };
 /** Milliseconds in which the same failure is told only once. */
 const REPEAT_AFTER = 10_000;
 
-export class GuardedStore {
+export class GuardedStore implements FactSource {
   readonly #store: MailboxStore;
   readonly #options: GuardOptions;
   readonly #deadlines: Deadlines;

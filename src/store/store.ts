@@ -85,6 +85,8 @@ export interface StoreCapabilities {
   readonly folders: boolean;
   /** false: the store keeps no shared folders; each of them is absent. */
   readonly shared: boolean;
+  /** true: answers come at once, out of this machine's memory or files, so nothing is gained by remembering them. */
+  readonly isInstant?: boolean;
   /** Quota resources whose limit and usage the store knows. [] never says over quota. */
   readonly quota: readonly QuotaUsage["resource"][];
 }

@@ -107,7 +107,10 @@ function referenceReply(payload: string): string {
   if (id.kind === "none") return "NOTFOUND Mailbox does not exist";
   const mailbox = villageMailboxes.find(({ name }) => name === internalName(id));
   if (mailbox === undefined) return "NOTFOUND Mailbox does not exist";
-  return replyTo(decide(id, villageFacts(mailbox, village.capabilities)), key, { overQuotaIsPermanent: false });
+  return replyTo(decide(id, villageFacts(mailbox, village.capabilities)), key, {
+    overQuotaIsPermanent: false,
+    failureIsAccepted: false,
+  });
 }
 
 /** Everything that comes back for a stream that is sent in pieces and then ended. */

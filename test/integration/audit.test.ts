@@ -30,7 +30,7 @@ const population: Population = {
   roots: [{ name: "user.fat", limits: [{ resource: "MESSAGE", used: 2, limit: 2 }] }],
 };
 
-const temporary: ReplyPolicy = { overQuotaIsPermanent: false };
+const temporary: ReplyPolicy = { overQuotaIsPermanent: false, failureIsAccepted: false };
 
 const { PATH } = process.env;
 const UNIX = "[unix socket]";

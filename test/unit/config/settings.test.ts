@@ -18,7 +18,17 @@ describe("settings", () => {
         postuser: "",
         skipPlus: false,
       },
-      policy: { overQuotaIsPermanent: false },
+      policy: { overQuotaIsPermanent: false, failureIsAccepted: false },
+      leniency: { ignoresCase: false, fallsBack: false },
+      value: "key",
+      accessMaps: new Set(),
+      accessTexts: {
+        absent: "Mailbox does not exist",
+        denied: "Posting to this mailbox is not permitted",
+        overQuota: "Mailbox is full",
+        failed: "Mailbox look-up failed, try again later",
+      },
+      policyListen: [],
       queryTimeout: 4000,
       idleTimeout: 3_600_000,
       requestMax: 16384,
@@ -29,6 +39,7 @@ describe("settings", () => {
       isAudited: false,
       breakerFailures: 5,
       breakerReset: 3000,
+      cache: { size: 10_000, ttl: 60_000, quotaTtl: 15_000, negativeTtl: 0, staleTtl: 0 },
       store: { name: "sqlite", reason: "smmap_store: sqlite" },
     });
   });
@@ -42,7 +53,22 @@ describe("settings", () => {
     ["lmtp_downcase_rcpt: 0", { rules: { downcase: false } }],
     ["postuser: bb", { rules: { postuser: "bb" } }],
     ["smmap_skip_plus: yes", { rules: { skipPlus: true } }],
-    ["lmtp_over_quota_perm_failure: t", { policy: { overQuotaIsPermanent: true } }],
+    ["lmtp_over_quota_perm_failure: t", { policy: { overQuotaIsPermanent: true, failureIsAccepted: false } }],
+    ["smmap_on_failure: ok", { policy: { overQuotaIsPermanent: false, failureIsAccepted: true } }],
+    ["smmap_cache_size: 0", { cache: { size: 0 } }],
+    ["smmap_cache_stale_ttl: 1h", { cache: { staleTtl: 3_600_000 } }],
+    ["smmap_detail_ignore_case: yes", { leniency: { ignoresCase: true, fallsBack: false } }],
+    ["smmap_plus_fallback: yes", { leniency: { ignoresCase: false, fallsBack: true } }],
+    ["smmap_reply_value: mailbox", { value: "mailbox" }],
+    ["smmap_access_map: access\tzugang", { accessMaps: new Set(["access", "zugang"]) }],
+    ["smmap_text_absent: 100% unknown", { accessTexts: { absent: "100% unknown" } }],
+    ["smmap_text_denied: No", { accessTexts: { denied: "No" } }],
+    ["smmap_text_over_quota: Full", { accessTexts: { overQuota: "Full" } }],
+    ["smmap_text_failed: Later", { accessTexts: { failed: "Later" } }],
+    [
+      "smmap_policy_listen: {configdirectory}/policy 10026",
+      { policyListen: [{ path: "/var/lib/imap/policy" }, { host: "127.0.0.1", port: 10026 }] },
+    ],
     ["smmap_query_timeout: 1m", { queryTimeout: 60_000 }],
     ["smmap_idle_timeout: 24d", { idleTimeout: 2_073_600_000 }],
     ["smmap_request_max: 64K", { requestMax: 65536 }],
@@ -87,10 +113,14 @@ describe("settings", () => {
     ["smmap_socket_mode: rw", "must be octal and at most 0777"],
     ["smmap_listen: 1 2 1", "1 is there twice"],
     ["smmap_listen: 1 99999", "99999: a port is at most 65535"],
+    ["smmap_policy_listen: 1 1", "1 is there twice"],
+    ["smmap_policy_listen: policy", "policy: policy is no port number, and a path begins with a slash"],
+    ["smmap_text_absent: gibt es nicht: ä", "must be printable US-ASCII, as replies of SMTP are"],
+    [`smmap_text_failed: ${"x".repeat(201)}`, "must have at most 200 characters"],
     ["syslog_facility: LOCAL8", "must be DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7"],
     ["syslog_facility: kern", "must be DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7"],
   ])("refuse %j", (line, problem) => {
-    const [key, value] = line.split(": ");
+    const [, key, value] = /^(.*?): (.*)$/.exec(line) ?? [];
     expect(configErrorOf(() => settingsOf(`${line}\n`))).toBe(`imapd.conf:3: ${key}: ${problem} (value '${value}')`);
   });
 

@@ -11,8 +11,8 @@ describe("an action", () => {
     ["denied", "550 5.7.1 Not for you", "550 5.7.1 Not for you"],
     ["over-quota", "452 4.2.2 Full", "552 5.2.2 Full"],
   ])("for %s", (verdict, temporary, permanent) => {
-    expect(actionFor(verdict, texts, { overQuotaIsPermanent: false })).toBe(temporary);
-    expect(actionFor(verdict, texts, { overQuotaIsPermanent: true })).toBe(permanent);
+    expect(actionFor(verdict, texts, { overQuotaIsPermanent: false, failureIsAccepted: false })).toBe(temporary);
+    expect(actionFor(verdict, texts, { overQuotaIsPermanent: true, failureIsAccepted: false })).toBe(permanent);
   });
 
   it("for a failure neither refuses for good nor accepts", () => {

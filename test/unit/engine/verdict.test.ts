@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Unaddressable } from "../../../src/engine/recipient.ts";
 import {
   decide,
+  decideWithoutFacts,
   explain,
   type Failure,
   isExceeded,
@@ -126,13 +127,15 @@ describe("replies", () => {
       "TIMEOUT Mailbox look-up took too long, try again later",
     ],
   ])("%s", (outcome, temporary, permanent) => {
-    expect(replyTo(outcome, "fred@dom.test", { overQuotaIsPermanent: false })).toBe(temporary);
-    expect(replyTo(outcome, "fred@dom.test", { overQuotaIsPermanent: true })).toBe(permanent);
+    expect(replyTo(outcome, "fred@dom.test", { overQuotaIsPermanent: false, failureIsAccepted: false })).toBe(
+      temporary,
+    );
+    expect(replyTo(outcome, "fred@dom.test", { overQuotaIsPermanent: true, failureIsAccepted: false })).toBe(permanent);
   });
 
   it("give the key back byte for byte", () => {
     const key = " Fr\xe9d+\xff@Dom ";
-    expect(replyTo("accept", key, { overQuotaIsPermanent: false })).toBe(`OK ${key}`);
+    expect(replyTo("accept", key, { overQuotaIsPermanent: false, failureIsAccepted: false })).toBe(`OK ${key}`);
   });
 
   it("name the mailbox that was found, in bytes, where the key is not wanted", () => {
@@ -169,5 +172,13 @@ describe("explanations", () => {
     ],
   ])("of case %#", (mailbox, facts, sentence) => {
     expect(explain(mailbox, facts)).toBe(sentence);
+  });
+});
+
+describe("without facts", () => {
+  it.each(["failed", "timeout"] as const)("%s is temporary, unless mail is to be taken then", (failure) => {
+    const policy = { overQuotaIsPermanent: false, failureIsAccepted: false };
+    expect(decideWithoutFacts(failure, policy)).toBe(failure);
+    expect(decideWithoutFacts(failure, { ...policy, failureIsAccepted: true })).toBe("accept");
   });
 });

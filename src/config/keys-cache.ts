@@ -1,0 +1,42 @@
+import type { KeyDefinition } from "../store/store.ts";
+
+/** What is remembered of a store's answers, and what is said where it has none. */
+export const cacheKeys: readonly KeyDefinition[] = [
+  {
+    name: "smmap_cache_size",
+    type: "integer",
+    default: "10000",
+    text: "How many mailboxes are remembered, and as many absences besides, so that neither pushes the other out. 0 is no cache. Stores behind a network only: sqlite answers faster than a cache could check that it is not outdated.",
+  },
+  {
+    name: "smmap_cache_ttl",
+    type: "duration",
+    default: "60s",
+    text: "How long a mailbox without a quota limit is remembered.",
+  },
+  {
+    name: "smmap_cache_quota_ttl",
+    type: "duration",
+    default: "15s",
+    text: "How long a mailbox within its quota limits is remembered: usage moves faster than existence.",
+  },
+  {
+    name: "smmap_cache_negative_ttl",
+    type: "duration",
+    default: "0",
+    text: "How long an answer that refuses mail is remembered: no such mailbox, over quota, no right to post. By default not at all, so that a mailbox made a moment ago is found, and no mail bounces for what was true before.",
+  },
+  {
+    name: "smmap_cache_stale_ttl",
+    type: "duration",
+    default: "0",
+    text: "How long beyond its time an answer that takes mail may still be given while the store fails. An answer that refuses mail is never given beyond its time.",
+  },
+  {
+    name: "smmap_on_failure",
+    type: "choice",
+    default: "temp",
+    values: ["temp", "ok"],
+    text: "The reply where the store cannot tell and nothing is remembered: temp puts the mail off, ok takes it. With ok, mail for unknown and full mailboxes is taken too, and bounces later.",
+  },
+];
