@@ -62,13 +62,14 @@ describe("imports", () => {
     expect(engine.filter(({ target }) => target.startsWith("node:")).map(show)).toEqual([]);
   });
 
-  it("run downwards in src: commands, server, config, store, engine", () => {
+  it("run downwards in src: commands, server, config, observe, store, engine", () => {
     const allowed: Record<string, readonly string[]> = {
       engine: ["engine", "store"],
       store: ["store", "engine", "adapters"],
       config: ["config", "store", "engine"],
-      server: ["server", "config", "store", "engine", "io.ts", "log"],
-      commands: ["commands", "server", "config", "store", "engine", "io.ts", "log"],
+      observe: ["observe", "store", "engine"],
+      server: ["server", "observe", "config", "store", "engine", "io.ts", "log"],
+      commands: ["commands", "server", "observe", "config", "store", "engine", "io.ts", "log"],
       log: ["log", "store"],
       "io.ts": ["store"],
       "main.ts": ["commands"],

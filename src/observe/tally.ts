@@ -1,0 +1,69 @@
+/**
+ * What the process has done so far, in plain numbers. It is always kept, so it costs each request little more than two
+ * looks at the clock; whoever wants to know reads it, and nothing is sent anywhere. It outlives reloads.
+ */
+import { type StoreErrorCode, storeErrorCodes } from "../store/store.ts";
+import type { StoreEvents } from "../store/store-events.ts";
+import { Complaints } from "./complaints.ts";
+import { Histogram } from "./histogram.ts";
+import { Rate } from "./rate.ts";
+import { type Reason, ReplyCounts } from "./reply-counts.ts";
+import { Slowest } from "./slowest.ts";
+
+export class Tally implements StoreEvents {
+  /** Milliseconds since 1970. */
+  readonly startedAt = Date.now();
+  readonly replies = new ReplyCounts();
+  /** From the request, read whole, to its reply. */
+  readonly requestTimes = new Histogram();
+  readonly requestRate = new Rate(performance.now());
+  /** Requests for which the store could not tell, or not in time. */
+  readonly failureRate = new Rate(performance.now());
+  readonly slowest = new Slowest();
+  /** Requests that wait for the store now. */
+  inFlight = 0;
+  /** Of look-ups that the store answered. */
+  readonly storeTimes = new Histogram();
+  readonly storeErrors = zeros(storeErrorCodes);
+  /** Look-ups not made, because the breaker was open. */
+  sparedLookups = 0;
+  readonly reloads = { succeeded: 0, failed: 0 };
+  /** Milliseconds since 1970; null: there was none. */
+  lastReloadAt: number | null = null;
+  readonly complaints = new Complaints();
+
+  /**
+   * A request was answered.
+   * @param since when it was read whole, on the clock of performance.now()
+   */
+  replied(map: string, key: string, status: string, reason: Reason, since: number): void {
+    const now = performance.now();
+    const milliseconds = now - since;
+    this.replies.count(map, status, reason);
+    this.requestTimes.observe(milliseconds);
+    this.requestRate.count(now);
+    if (reason === "failed" || reason === "timeout") this.failureRate.count(now);
+    if (this.slowest.concerns(milliseconds, now)) this.slowest.tell({ key, map, reason, milliseconds, at: now });
+  }
+
+  answered(milliseconds: number): void {
+    this.storeTimes.observe(milliseconds);
+  }
+
+  failed(code: StoreErrorCode): void {
+    this.storeErrors[code]++;
+  }
+
+  spared(): void {
+    this.sparedLookups++;
+  }
+
+  reloaded(outcome: "succeeded" | "failed"): void {
+    this.reloads[outcome]++;
+    this.lastReloadAt = Date.now();
+  }
+}
+
+function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}
