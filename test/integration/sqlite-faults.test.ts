@@ -1,9 +1,11 @@
 /** Database files that are gone, empty, broken, half written or replaced: never a wrong "absent", and then right again. */
 import {
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -101,6 +103,7 @@ async function becomes(store: MailboxStore, name: string, wanted: string, allowe
 describe("a file that cannot be read", () => {
   const faults: [what: string, harm: () => void, problem: RegExp][] = [
     ["is missing", () => rmSync(path), /there is no file .*live\.db; create the database, or correct sql_database/],
+    ["is a directory", () => turnIntoDirectory(), /live\.db is no file; correct sql_database/],
     ["is empty", () => truncateSync(path), /live\.db is empty; create the database again/],
     ["is no database", () => writeFileSync(path, "x".repeat(8192)), /file is not a database \(SQLITE_NOTADB\)/],
     ["is cut within a page", () => truncateSync(path, statSync(path).size - 100), /ends within a page|is damaged/],
@@ -117,6 +120,16 @@ describe("a file that cannot be read", () => {
     ],
     ["has no row", () => alter("DELETE FROM mailboxes"), /the table mailboxes is empty/],
   ];
+
+  function turnIntoDirectory(): void {
+    rmSync(path);
+    mkdirSync(path);
+  }
+
+  function restore(whole: Buffer): void {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) rmdirSync(path);
+    writeFileSync(path, whole);
+  }
 
   function alter(sql: string): void {
     const database = new SqliteDatabase(path);
@@ -136,7 +149,7 @@ describe("a file that cannot be read", () => {
       await expect(store.ping(new Lookup())).rejects.toThrow(problem);
       expect(logged).toEqual([expect.stringMatching(problem)]);
     }
-    writeFileSync(path, whole);
+    restore(whole);
     await becomes(store, "a1", "present", ["unavailable", "invalid-data"]);
     expect(await outcome(store, "b1")).toBe("absent");
   });
@@ -151,7 +164,7 @@ describe("a file that cannot be read", () => {
     // Who is not known is asked about at once; who is known may be known from memory, until the next look.
     expect(await problemOf(store, "b1")).toMatch(problem);
     expect(["unavailable", "invalid-data"]).toContain(await outcome(store, "a1"));
-    writeFileSync(path, whole);
+    restore(whole);
     await becomes(store, "a1", "present", ["unavailable", "invalid-data"]);
     await becomes(store, "b1", "absent", ["unavailable", "invalid-data"]);
   });
@@ -343,6 +356,16 @@ describe("damage", () => {
     }
     expect(seen).toContain("unavailable");
     expect(seen).toContain("present");
+  });
+
+  it("to a file that is too large to be checked is found where it is read", async () => {
+    const database = new SqliteDatabase(path);
+    database.exec("CREATE TABLE ballast AS SELECT zeroblob(9 * 1024 * 1024)");
+    database.close();
+    whole = readFileSync(path);
+    expect(await outcomesWith(whole.length - 1, 0xff)).toEqual(["present", "present", "present"]);
+    // The type of the second page: the first of the table of mailboxes.
+    expect(await outcomesWith(4096, 0xff)).toEqual(["unavailable", "unavailable", "unavailable"]);
   });
 
   it("to any octet ends in an answer or in a StoreError", async () => {

@@ -141,11 +141,10 @@ describe.each(["delete", "wal"] as const)("a writer in journal mode %s", (journa
     while (isWriting) {
       const burst = await Promise.all([ask("fred"), ask("nobody"), ask("fred"), ask("nobody"), ask("fred")]);
       expect(burst.map(({ exists }) => exists)).toEqual([true, false, true, false, true]);
+      // Within a burst, one look-up may have waited for a lock that the next one did not meet.
       const used = burst.flatMap((facts) => (facts.exists ? [facts.quotas[1]?.used ?? -1] : []));
-      for (const count of used) {
-        expect(count).toBeGreaterThanOrEqual(seen);
-        seen = count;
-      }
+      expect(Math.min(...used)).toBeGreaterThanOrEqual(seen);
+      seen = Math.max(...used);
       await nextTurn();
     }
     await writing;
