@@ -83,7 +83,7 @@ export class LdapConnection {
   readonly #keepAlive: NodeJS.Timeout;
   #lastId = 0;
   #lastHeard = performance.now();
-  #isCorked = false;
+  #outgoing: Buffer[] = [];
   #isRetiring = false;
   #failure: StoreError | null = null;
 
@@ -157,7 +157,8 @@ export class LdapConnection {
     this.#failure = reason;
     this.#release();
     if (reason.code === "closed") {
-      this.#socket.write(new UnbindRequest({ messageId: this.#nextId() }).write());
+      this.#write(new UnbindRequest({ messageId: this.#nextId() }));
+      this.#flush();
       this.#socket.destroySoon();
       // A server that does not take it must not keep the process alive.
       this.#socket.unref();
@@ -208,15 +209,15 @@ export class LdapConnection {
 
   /** What is written in one turn of the event loop leaves in one piece. */
   #write(message: Request): void {
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.#socket.cork();
-      setImmediate(() => {
-        this.#isCorked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(message.write());
+    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
+    this.#outgoing.push(message.write());
+  }
+
+  #flush(): void {
+    const [first, ...others] = this.#outgoing;
+    this.#outgoing = [];
+    if (first === undefined || this.#socket.destroyed) return;
+    this.#socket.write(others.length === 0 ? first : Buffer.concat([first, ...others]));
   }
 
   readonly #hear = (chunk: Buffer): void => {
