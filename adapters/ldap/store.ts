@@ -12,7 +12,8 @@ import { Directory } from "./directory.ts";
 import { filterHasToken } from "./filter.ts";
 import type { LdapOptions, RecipientOptions } from "./options.ts";
 import { ConnectionPool } from "./pool.ts";
-import { ABSENT, attributesFor, RecipientReader, tokensOf } from "./recipients.ts";
+import { ABSENT, attributesFor, RecipientReader } from "./recipients.ts";
+import { tokensOf } from "./tokens.ts";
 
 export class LdapStore implements MailboxStore {
   readonly name = "ldap";

@@ -191,6 +191,49 @@ describe("a preset", () => {
   });
 });
 
+describe("the advice in docs/store-ldap.md", () => {
+  it("gives an account of slapd enough rights, and the matching rule is as said there", async () => {
+    const page = readFileSync(new URL("../../docs/store-ldap.md", import.meta.url), "utf8");
+    const [, access = ""] = /^(access to dn\.subtree="o=domains[^`]*)\n```/m.exec(page) ?? [];
+    const [, index = ""] = /^index (mail,shadowAddress eq)$/m.exec(page) ?? [];
+    const reader = [
+      "dn: cn=smmapd,dc=test",
+      "objectClass: organizationalRole",
+      "objectClass: simpleSecurityObject",
+      "cn: smmapd",
+      "userPassword: secret",
+    ];
+    const careful = await Slapd.start({
+      suffix: "dc=test",
+      ldif: `${readFileSync(fixture("ldap-presets.ldif"), "utf8")}\n${reader.join("\n")}\n`,
+      schemas: [fixture("ldap-presets.schema")],
+      indexes: [index],
+      databaseLines: [
+        access
+          .replace("o=domains,dc=example,dc=org", "ou=iredmail,dc=test")
+          .replace("dc=example,dc=org", "dc=test")
+          .replace("mailQuota,", "mailQuota,mailUsage,mailMessagesUsage,"),
+        "access to attrs=userPassword by anonymous auth by * none",
+      ],
+    });
+    try {
+      const login = { ldap_bind_dn: "cn=smmapd,dc=test", ldap_password: "secret" };
+      const conf = { smmap_ldap_preset: "iredmail", ldap_uri: careful.uri, ...usage, ...messagesUsage };
+      const replies = { ...everywhere, ...cases.find(({ preset }) => preset === "iredmail")?.replies };
+      expect(await ask({ ...conf, ...login }, Object.keys(replies))).toEqual(inFull(replies));
+      expect(await ask(conf, ["anna@example.org"])).toEqual(["TEMP Mailbox look-up failed, try again later"]);
+      const blanks = [" anna@example.org", "anna@example.org ", "ANNA@EXAMPLE.ORG", "an na@example.org"];
+      const downcase = { lmtp_downcase_rcpt: "no" };
+      expect(await ask({ ...conf, ...login, ...downcase }, blanks)).toEqual([
+        ...blanks.slice(0, 3).map((key) => `OK ${key}`),
+        absent,
+      ]);
+    } finally {
+      await careful.close();
+    }
+  });
+});
+
 /** The replies to these keys, one look-up after another. */
 async function ask(conf: LdapConf, keys: readonly string[]): Promise<string[]> {
   const base = `ou=${conf.smmap_ldap_preset},dc=test`;
