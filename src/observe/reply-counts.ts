@@ -1,8 +1,8 @@
 /** Replies by the map that was asked, the status that was said, and the reason behind it. */
 import type { Failure, Verdict } from "../engine/verdict.ts";
 
-/** protocol: what came was no request. */
-export type Reason = Verdict | Failure | "protocol";
+/** none: a request of policy delegation that names no recipient. protocol: what came was no request. */
+export type Reason = Verdict | Failure | "none" | "protocol";
 
 export interface ReplyCount {
   readonly map: string;
@@ -61,7 +61,7 @@ export class ReplyCounts {
   }
 
   #begin(statuses: Record<string, Row>, status: string): Row {
-    const row = { accept: 0, absent: 0, denied: 0, "over-quota": 0, failed: 0, timeout: 0, protocol: 0 };
+    const row = { accept: 0, absent: 0, denied: 0, "over-quota": 0, failed: 0, timeout: 0, none: 0, protocol: 0 };
     statuses[status] = row;
     return row;
   }

@@ -10,6 +10,15 @@ import { Rate } from "./rate.ts";
 import { type Reason, ReplyCounts } from "./reply-counts.ts";
 import { Slowest } from "./slowest.ts";
 
+/** A request as it is counted. */
+export interface CountedRequest {
+  readonly map: string;
+  /** As received: a byte string. */
+  readonly key: string;
+  /** When it was read whole, on the clock of performance.now(). */
+  readonly since: number;
+}
+
 export class Tally implements StoreEvents {
   /** Milliseconds since 1970. */
   readonly startedAt = Date.now();
@@ -32,14 +41,11 @@ export class Tally implements StoreEvents {
   lastReloadAt: number | null = null;
   readonly complaints = new Complaints();
 
-  /**
-   * A request was answered.
-   * @param since when it was read whole, on the clock of performance.now()
-   */
-  replied(map: string, key: string, status: string, reason: Reason, since: number): void {
+  /** @param reply its first word is the status */
+  replied({ map, key, since }: CountedRequest, reply: string, reason: Reason): void {
     const now = performance.now();
     const milliseconds = now - since;
-    this.replies.count(map, status, reason);
+    this.replies.count(map, firstWord(reply), reason);
     this.requestTimes.observe(milliseconds);
     this.requestRate.count(now);
     if (reason === "failed" || reason === "timeout") this.failureRate.count(now);
@@ -62,6 +68,11 @@ export class Tally implements StoreEvents {
     this.reloads[outcome]++;
     this.lastReloadAt = Date.now();
   }
+}
+
+function firstWord(text: string): string {
+  const space = text.indexOf(" ");
+  return space < 0 ? text : text.slice(0, space);
 }
 
 function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {

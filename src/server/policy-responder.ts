@@ -3,6 +3,8 @@ import { type AccessTexts, actionFor, failureAction } from "../engine/access.ts"
 import { ProtocolError } from "../engine/netstring.ts";
 import { type PolicyRequest, parsePolicyRequest } from "../engine/policy-request.ts";
 import type { ReplyPolicy } from "../engine/verdict.ts";
+import { policyMap, type Reason } from "../observe/reply-counts.ts";
+import { Tally } from "../observe/tally.ts";
 import type { Lookup } from "../store/lookup.ts";
 import type { Log } from "../store/store.ts";
 import type { Audit } from "./audit.ts";
@@ -14,22 +16,29 @@ export interface PolicyResponderOptions {
   readonly policy: ReplyPolicy;
   /** null: nobody wants to be told of each answer. */
   readonly audit: Audit | null;
+  /** Left out: nobody wants to know. */
+  readonly tally?: Tally;
   readonly log: Log;
 }
 
 /** Made anew with each configuration, shared by all connections. */
 export class PolicyResponder {
   readonly #options: PolicyResponderOptions;
+  readonly #tally: Tally;
 
   constructor(options: PolicyResponderOptions) {
     this.#options = options;
+    this.#tally = options.tally ?? new Tally();
   }
 
   /** The reply to a request's lines. Never throws, never rejects. @param client who asks, for the audit */
   respond(lines: string, lookup: Lookup, client: string): string | Promise<string> {
+    const since = performance.now();
     try {
       const request = parsePolicyRequest(lines);
-      return request.recipient === "" ? reply("DUNNO") : this.#check(request, lookup, client);
+      return request.recipient === ""
+        ? this.#reply("DUNNO", "none", "", since)
+        : this.#check(request, lookup, client, since);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       return this.refuse(error.message, client);
@@ -41,18 +50,21 @@ export class PolicyResponder {
     const { audit, texts, log } = this.#options;
     audit?.tellFault(client);
     log.warning(`smmap_policy_listen: ${client} does not speak Postfix' policy delegation: ${fault}`);
-    return reply(failureAction(texts));
+    return this.#reply(failureAction(texts), "protocol", "", performance.now());
   }
 
-  async #check({ recipient, size }: PolicyRequest, lookup: Lookup, client: string): Promise<string> {
+  async #check({ recipient, size }: PolicyRequest, lookup: Lookup, client: string, since: number): Promise<string> {
     const { check, texts, policy, audit } = this.#options;
-    const outcome = await check.judge(recipient, size, lookup);
+    this.#tally.inFlight++;
+    const { outcome, reason } = await check.judge(recipient, size, lookup);
+    this.#tally.inFlight--;
     audit?.tell(outcome, recipient, client);
-    if (outcome === "failed" || outcome === "timeout") return reply(failureAction(texts));
-    return reply(actionFor(outcome, texts, policy));
+    const isFailure = outcome === "failed" || outcome === "timeout";
+    return this.#reply(isFailure ? failureAction(texts) : actionFor(outcome, texts, policy), reason, recipient, since);
   }
-}
 
-function reply(action: string): string {
-  return `action=${action}\n\n`;
+  #reply(action: string, reason: Reason, key: string, since: number): string {
+    this.#tally.replied({ map: policyMap, key, since }, action, reason);
+    return `action=${action}\n\n`;
+  }
 }

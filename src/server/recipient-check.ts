@@ -14,6 +14,13 @@ export interface RecipientCheckOptions {
   readonly log: Log;
 }
 
+export interface Judgement {
+  /** What is known of the recipient. */
+  readonly reason: Verdict | Failure;
+  /** What is said of it: the same, but for smmap_on_failure. */
+  readonly outcome: Verdict | Failure;
+}
+
 export class RecipientCheck {
   readonly #options: RecipientCheckOptions;
 
@@ -27,13 +34,14 @@ export class RecipientCheck {
    * @param key byte string
    * @param size octets of the message; 0: not known
    */
-  async judge(key: string, size: number, lookup: Lookup): Promise<Verdict | Failure> {
+  async judge(key: string, size: number, lookup: Lookup): Promise<Judgement> {
     try {
-      const verdict = await this.#decide(key, size, lookup);
-      const plain = verdict === "absent" ? unquoted(key) : null;
-      return plain === null ? verdict : await this.#decide(plain, size, lookup);
+      const asWritten = await this.#decide(key, size, lookup);
+      const plain = asWritten === "absent" ? unquoted(key) : null;
+      const verdict = plain === null ? asWritten : await this.#decide(plain, size, lookup);
+      return { reason: verdict, outcome: verdict };
     } catch (error) {
-      return outcomeOf(error, this.#options);
+      return judgeFailure(error, this.#options);
     }
   }
 
@@ -45,10 +53,11 @@ export class RecipientCheck {
 }
 
 /** The guard has told the log of a StoreError; anything else is a mistake of ours. */
-export function outcomeOf(error: unknown, { policy, log }: { policy: ReplyPolicy; log: Log }): Verdict | Failure {
+export function judgeFailure(error: unknown, { policy, log }: { policy: ReplyPolicy; log: Log }): Judgement {
   if (!(error instanceof StoreError)) {
     log.error(`a mistake in smmapd: ${error instanceof Error ? error.stack : String(error)}`);
-    return "failed";
+    return { reason: "failed", outcome: "failed" };
   }
-  return decideWithoutFacts(error.code === "timeout" ? "timeout" : "failed", policy);
+  const reason = error.code === "timeout" ? "timeout" : "failed";
+  return { reason, outcome: decideWithoutFacts(reason, policy) };
 }

@@ -12,11 +12,13 @@ import {
   replyToBadProtocol,
   type Verdict,
 } from "../engine/verdict.ts";
+import { noMap, type Reason } from "../observe/reply-counts.ts";
+import { type CountedRequest, Tally } from "../observe/tally.ts";
 import type { FactSource } from "../store/fact-source.ts";
 import type { Lookup } from "../store/lookup.ts";
 import type { Log, MailboxFacts, MailboxId } from "../store/store.ts";
 import type { Audit } from "./audit.ts";
-import { outcomeOf, type RecipientCheck } from "./recipient-check.ts";
+import { judgeFailure, type RecipientCheck } from "./recipient-check.ts";
 
 export interface ResponderOptions {
   readonly recipients: RecipientParser;
@@ -28,6 +30,8 @@ export interface ResponderOptions {
   readonly accessMaps: AccessMaps | null;
   /** null: nobody wants to be told of each answer. */
   readonly audit: Audit | null;
+  /** Left out: nobody wants to know. */
+  readonly tally?: Tally;
   readonly log: Log;
 }
 
@@ -38,12 +42,21 @@ export interface AccessMaps {
   readonly texts: AccessTexts;
 }
 
+/** A request that is being answered. */
+interface Asked extends CountedRequest {
+  /** Who asks, for the audit. */
+  readonly client: string;
+}
+
 /** Made anew with each configuration, shared by all connections. */
 export class Responder {
   readonly #options: ResponderOptions;
+  readonly #tally: Tally;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
+    this.#tally = options.tally ?? new Tally();
+    for (const map of options.accessMaps?.names ?? []) this.#tally.replies.expect(map);
   }
 
   get store(): FactSource {
@@ -56,52 +69,70 @@ export class Responder {
    * @param client who asks, for the audit
    */
   respond(payload: string, lookup: Lookup, client: string): string | Promise<string> {
+    const since = performance.now();
     const request = parseRequest(payload);
     if (request === null) return this.refuse("missing key", client);
     const { map, key } = request;
+    const asked = { map, key, client, since };
     const { recipients, store, accessMaps } = this.#options;
-    if (accessMaps?.names.has(map)) return this.#respondAccess(accessMaps, key, lookup, client);
+    if (accessMaps?.names.has(map)) return this.#respondAccess(accessMaps, asked, lookup);
     try {
       const mailbox = recipients.parse(key);
-      if (mailbox.kind === "none") return this.#reply("absent", key, client);
+      if (mailbox.kind === "none") return this.#reply("absent", "absent", asked);
       const facts = store.lookup(mailbox, lookup);
-      if (facts instanceof Promise) return this.#respondLater(facts, mailbox, key, client);
-      return this.#conclude(mailbox, facts, key, client);
+      if (facts instanceof Promise) return this.#respondLater(facts, mailbox, asked);
+      return this.#conclude(mailbox, facts, asked);
     } catch (error) {
-      return this.#reply(outcomeOf(error, this.#options), key, client);
+      return this.#fail(error, asked);
     }
   }
 
   /** The reply to what is no request. @param fault the original's words: "missing key", "missing length", … */
   refuse(fault: string, client: string): string {
     this.#options.audit?.tellFault(client);
-    return encodeNetstring(replyToBadProtocol(fault));
+    const reply = replyToBadProtocol(fault);
+    this.#tally.replied({ map: noMap, key: "", since: performance.now() }, reply, "protocol");
+    return encodeNetstring(reply);
   }
 
-  async #respondLater(facts: Promise<MailboxFacts>, mailbox: MailboxId, key: string, client: string): Promise<string> {
+  async #respondLater(facts: Promise<MailboxFacts>, mailbox: MailboxId, asked: Asked): Promise<string> {
+    this.#tally.inFlight++;
     try {
-      return this.#conclude(mailbox, await facts, key, client);
+      return this.#conclude(mailbox, await facts, asked);
     } catch (error) {
-      return this.#reply(outcomeOf(error, this.#options), key, client);
+      return this.#fail(error, asked);
+    } finally {
+      this.#tally.inFlight--;
     }
   }
 
-  async #respondAccess(maps: AccessMaps, key: string, lookup: Lookup, client: string): Promise<string> {
-    const { policy, audit } = this.#options;
-    const outcome = await maps.check.judge(key, 0, lookup);
-    if (outcome === "failed" || outcome === "timeout") return this.#reply(outcome, key, client);
-    audit?.tell(outcome, key, client);
-    return encodeNetstring(`OK ${actionFor(outcome, maps.texts, policy)}`);
+  async #respondAccess(maps: AccessMaps, asked: Asked, lookup: Lookup): Promise<string> {
+    this.#tally.inFlight++;
+    const { outcome, reason } = await maps.check.judge(asked.key, 0, lookup);
+    this.#tally.inFlight--;
+    if (outcome === "failed" || outcome === "timeout") return this.#reply(outcome, reason, asked);
+    this.#options.audit?.tell(outcome, asked.key, asked.client);
+    const action = actionFor(outcome, maps.texts, this.#options.policy);
+    this.#tally.replied(asked, action, reason);
+    return encodeNetstring(`OK ${action}`);
   }
 
-  #conclude(mailbox: MailboxId, facts: MailboxFacts, key: string, client: string): string {
+  #conclude(mailbox: MailboxId, facts: MailboxFacts, asked: Asked): string {
     const verdict = decide(mailbox, facts);
     const isNamed = this.#options.value === "mailbox" && facts.exists;
-    return this.#reply(verdict, key, client, isNamed ? nameAsValue(mailbox, facts) : key);
+    return this.#reply(verdict, verdict, asked, isNamed ? nameAsValue(mailbox, facts) : asked.key);
   }
 
-  #reply(outcome: Verdict | Failure, key: string, client: string, value = key): string {
-    this.#options.audit?.tell(outcome, key, client);
-    return encodeNetstring(replyTo(outcome, value, this.#options.policy));
+  #fail(error: unknown, asked: Asked): string {
+    const { outcome, reason } = judgeFailure(error, this.#options);
+    return this.#reply(outcome, reason, asked);
+  }
+
+  /** @param reason what is behind the outcome */
+  #reply(outcome: Verdict | Failure, reason: Reason, asked: Asked, value = asked.key): string {
+    this.#options.audit?.tell(outcome, asked.key, asked.client);
+    const reply = replyTo(outcome, value, this.#options.policy);
+    this.#tally.replied(asked, reply, reason);
+    return encodeNetstring(reply);
   }
 }

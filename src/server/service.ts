@@ -4,6 +4,7 @@ import { loadConfig } from "../config/config.ts";
 import { type ProcessSettings, readProcess } from "../config/process-settings.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
+import { Tally } from "../observe/tally.ts";
 import { CachedStore } from "../store/cached.ts";
 import type { FactSource } from "../store/fact-source.ts";
 import { GuardedStore } from "../store/guarded.ts";
@@ -46,12 +47,17 @@ export async function readConfiguration({ configFile, env }: ConfigurationSource
 export interface ServiceOptions {
   /** Option -p: the detail counts for nothing, whatever smmap_skip_plus says. */
   readonly skipPlus: boolean;
+  /** Where its work is counted. Left out: nobody wants to know. */
+  readonly tally?: Tally;
   readonly log: Log;
 }
 
 export interface Service {
   readonly settings: Settings;
+  /** What is asked: the cache, or the guard where there is none. */
   readonly store: FactSource;
+  readonly guarded: GuardedStore;
+  readonly cache: CachedStore | null;
   readonly recipients: RecipientParser;
   readonly responder: Responder;
   readonly policyResponder: PolicyResponder;
@@ -64,7 +70,7 @@ export async function openService(options: ConfigurationSource & ServiceOptions)
 
 /** Tells the log of the warnings, and opens the store. */
 export function startService({ settings, warnings, openStore }: Configuration, options: ServiceOptions): Service {
-  const { log } = options;
+  const { log, tally = new Tally() } = options;
   for (const warning of warnings) log.warning(warning);
   const { policy, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
   const { isDebug } = settings.log;
@@ -73,17 +79,19 @@ export function startService({ settings, warnings, openStore }: Configuration, o
     timeout: settings.queryTimeout,
     breaker: { failures: settings.breakerFailures, reset: settings.breakerReset },
     log,
+    events: tally,
   });
   const isCached = settings.cache.size > 0 && opened.capabilities.isInstant !== true;
-  const store = isCached ? new CachedStore(guarded, settings.cache, log) : guarded;
+  const cache = isCached ? new CachedStore(guarded, settings.cache, log) : null;
+  const store = cache ?? guarded;
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);
   const audit = isAudited || isDebug ? new Audit({ isAudited, isDebug, recipients, policy, log }) : null;
   const check = new RecipientCheck({ recipients, store, policy, log });
   const accessMaps = names.size > 0 ? { names, check, texts } : null;
-  const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, log });
-  const policyResponder = new PolicyResponder({ check, texts, policy, audit, log });
-  return { settings, store, recipients, responder, policyResponder };
+  const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, tally, log });
+  const policyResponder = new PolicyResponder({ check, texts, policy, audit, tally, log });
+  return { settings, store, guarded, cache, recipients, responder, policyResponder };
 }
 
 function lenient(store: MailboxStore, leniency: Leniency, log: Log): MailboxStore {

@@ -15,12 +15,15 @@ import {
   StoreError,
   storeErrorCodes,
 } from "./store.ts";
+import type { StoreEvents } from "./store-events.ts";
 
 export interface GuardOptions {
   /** Milliseconds for a whole look-up; then it fails with "timeout". */
   readonly timeout: number;
   readonly breaker: BreakerSettings;
   readonly log: Log;
+  /** Left out: nobody counts. */
+  readonly events?: StoreEvents;
 }
 
 const ABSENT: MailboxFacts = { exists: false };
@@ -50,17 +53,24 @@ export class GuardedStore implements FactSource {
     return this.#store.name;
   }
 
+  /** Whether the store is left alone, because it failed too often. */
+  get isResting(): boolean {
+    return this.#breaker.isOpen;
+  }
+
   /** Facts, at once where the store can. Throws or rejects with StoreError, and with nothing else. */
   lookup(mailbox: MailboxId, lookup: Lookup): MailboxFacts | Promise<MailboxFacts> {
     if (this.#closing !== null) throw closed(this.name);
     const wanted = this.#withinCapabilities(mailbox);
     if (wanted === null) return ABSENT;
     if (!this.#breaker.admits()) {
+      this.#options.events?.spared();
       throw new StoreError("unavailable", `${this.name}: not asked, it failed too often just now`);
     }
+    const since = performance.now();
     try {
       const answer = this.#store.lookup(wanted, lookup);
-      return isPromise(answer) ? this.#withDeadline(answer, lookup) : this.#accept(answer);
+      return isPromise(answer) ? this.#withDeadline(answer, lookup, since) : this.#accept(answer, since);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -105,9 +115,9 @@ export class GuardedStore implements FactSource {
     return mailbox.folders.length === 0 || this.#store.capabilities.folders ? mailbox : { ...mailbox, folders: [] };
   }
 
-  async #withDeadline(answer: Promise<MailboxFacts>, lookup: Lookup): Promise<MailboxFacts> {
+  async #withDeadline(answer: Promise<MailboxFacts>, lookup: Lookup, since: number): Promise<MailboxFacts> {
     try {
-      return this.#accept(await this.#race(answer, lookup));
+      return this.#accept(await this.#race(answer, lookup), since);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -134,16 +144,19 @@ export class GuardedStore implements FactSource {
     });
   }
 
-  #accept(answer: MailboxFacts): MailboxFacts {
+  /** @param since when the store was asked */
+  #accept(answer: MailboxFacts, since: number): MailboxFacts {
     const fault = faultOf(answer);
     if (fault !== null) throw new StoreError("invalid-data", `${this.name}: ${fault}`);
     this.#breaker.succeeded();
+    this.#options.events?.answered(performance.now() - since);
     if (this.#lastFailure !== "") this.#recovered();
     return answer;
   }
 
   #fail(error: unknown): StoreError {
     const failure = asStoreError(error, this.name);
+    this.#options.events?.failed(failure.code);
     if (failure.code === "unavailable" || failure.code === "timeout") this.#breaker.failed();
     if (failure.code !== "closed") this.#report(failure);
     return failure;

@@ -9,8 +9,8 @@ describe("Tally", () => {
   it("counts each reply everywhere", () => {
     const tally = new Tally();
     const since = performance.now() - 50;
-    tally.replied("cyrus", "fred", "OK", "accept", since);
-    tally.replied("cyrus", "barney", "TEMP", "failed", since);
+    tally.replied({ map: "cyrus", key: "fred", since }, "OK fred", "accept");
+    tally.replied({ map: "cyrus", key: "barney", since }, "TEMP try again", "failed");
     expect(tally.replies.list().map(({ status, count }) => [status, count])).toEqual([
       ["OK", 1],
       ["TEMP", 1],
