@@ -74,7 +74,8 @@ async function replay(variant: GoldenVariant): Promise<Map<string, string>> {
       separator: variant.rules.separator,
     }),
   );
-  const config = { ...variant.imapdConf, ...mailboxesConf, ...readerConf, smmap_store: "ldap", ldap_uri: slapd.uri };
+  const ours = { smmap_store: "ldap", smmap_cache_size: "0", ldap_uri: slapd.uri };
+  const config = { ...variant.imapdConf, ...mailboxesConf, ...readerConf, ...ours };
   const server = await startConfiguredServer({ config, service: variant.service, prepare() {} });
   const client = await SocketmapClient.connect(server.path);
   try {
