@@ -3,11 +3,10 @@
  * is full or the client does not read its replies, so neither can grow without bound.
  */
 import type { Duplex } from "node:stream";
-import { NetstringDecoder, ProtocolError } from "../engine/netstring.ts";
+import { ProtocolError } from "../engine/netstring.ts";
 import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
 import { clientName } from "./audit.ts";
-import type { Responder } from "./responder.ts";
 
 /** A socket, or what serves as one. */
 export type Client = Duplex & {
@@ -16,13 +15,30 @@ export type Client = Duplex & {
   setTimeout(milliseconds: number): unknown;
 };
 
+/** Cuts what a client sends into requests. All but `write` throw ProtocolError. */
+export interface RequestDecoder {
+  /** Adds a chunk. It must not be changed afterwards. */
+  write(chunk: Buffer): void;
+  /** The next request, or null until more bytes come. */
+  next(): string | null;
+  /** Says that no more bytes will come. */
+  end(): void;
+}
+
+/** Says what a client gets for a request. Never throws, never rejects. */
+export interface RequestResponder {
+  /** The reply, at once where that can be. @param client who asks, for the audit */
+  respond(request: string, lookup: Lookup, client: string): string | Promise<string>;
+  /** The reply to what is no request; the last one of its connection. @param fault message of the ProtocolError */
+  refuse(fault: string, client: string): string;
+}
+
 export interface ConnectionOptions {
-  /** Octets of the longest request payload. */
-  readonly requestMax: number;
+  readonly decoder: RequestDecoder;
   /** Milliseconds without a byte from the client until it is dropped; 0 is never. */
   readonly idleTimeout: number;
   /** Asked for at each request, so that a new configuration counts at once. */
-  readonly responder: () => Responder;
+  readonly responder: () => RequestResponder;
 }
 
 /** A request whose reply is not sent yet. */
@@ -41,7 +57,7 @@ const LINGER = 2_000;
 export class Connection {
   readonly #socket: Client;
   readonly #options: ConnectionOptions;
-  readonly #decoder: NetstringDecoder;
+  readonly #decoder: RequestDecoder;
   readonly #client: string;
   #queue: Place[] = [];
   /** The socket has taken in as much as it likes; wait for "drain". */
@@ -58,7 +74,7 @@ export class Connection {
   constructor(socket: Client, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#decoder = new NetstringDecoder(options.requestMax);
+    this.#decoder = options.decoder;
     this.#client = clientName(socket.remoteAddress);
     socket.setTimeout(options.idleTimeout);
     socket.on("data", (chunk: Buffer) => this.#read(chunk));

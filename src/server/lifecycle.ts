@@ -221,7 +221,10 @@ class Life {
   async #replace(old: Service, server: Server, options: LifeOptions): Promise<Service> {
     try {
       const service = this.#open(await this.#read(options), server, options);
-      for (const [key, name] of [["listen", "smmap_listen"], ["policyListen", "smmap_policy_listen"]] as const) {
+      for (const [key, name] of [
+        ["listen", "smmap_listen"],
+        ["policyListen", "smmap_policy_listen"],
+      ] as const) {
         const hasMoved = JSON.stringify(service.settings[key]) !== JSON.stringify(old.settings[key]);
         if (hasMoved) this.#log.warning(`${name} has changed: that takes a restart, the old sockets stay`);
       }

@@ -19,6 +19,8 @@ export interface SocketRights {
 }
 
 export interface ListenOptions {
+  /** The option that says where, for messages. */
+  readonly key: string;
   readonly rights: SocketRights;
   readonly onConnection: (socket: Socket) => void;
 }
@@ -40,7 +42,7 @@ export async function listen(source: ListenSource, options: ListenOptions): Prom
   if ("path" in source) await removeStaleSocket(source.path);
   // Exim closes its half after the request and reads on; see "half-close" in docs/differences.md.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, options.onConnection);
-  await bind(server, source);
+  await bind(server, source, options.key);
   const listener = { name: nameOf(server, source), fd: descriptorOf(server), close: () => void server.close() };
   try {
     if ("path" in source) setRights(source.path, options.rights);
@@ -51,15 +53,15 @@ export async function listen(source: ListenSource, options: ListenOptions): Prom
   return listener;
 }
 
-function bind(server: Server, source: ListenSource): Promise<void> {
+function bind(server: Server, source: ListenSource, key: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(explain(source, cause)));
+    server.once("error", (cause: NodeJS.ErrnoException) => reject(explain(source, cause, key)));
     const target = "fd" in source ? { fd: source.fd } : source;
     server.listen({ ...target, backlog: BACKLOG }, resolve);
   });
 }
 
-function explain(source: ListenSource, cause: NodeJS.ErrnoException): ConfigError {
+function explain(source: ListenSource, cause: NodeJS.ErrnoException, key: string): ConfigError {
   if ("fd" in source) {
     return new ConfigError(`${source.name} is no listening socket: ${cause.message}`, { cause });
   }
@@ -70,7 +72,7 @@ function explain(source: ListenSource, cause: NodeJS.ErrnoException): ConfigErro
     EADDRNOTAVAIL: "this machine does not have that address",
   };
   const problem = advice[cause.code ?? ""] ?? cause.message;
-  return new ConfigError(`smmap_listen: cannot listen on ${where}: ${problem}`, { cause });
+  return new ConfigError(`${key}: cannot listen on ${where}: ${problem}`, { cause });
 }
 
 /** Node says EACCES of a folder that does not exist, too. */

@@ -5,8 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testTexts } from "../../fixtures/test-server.ts";
 import type { ListenAddress } from "../../src/config/settings.ts";
 import { RecipientParser, type RecipientRules } from "../../src/engine/recipient.ts";
+import { PolicyResponder } from "../../src/server/policy-responder.ts";
+import { RecipientCheck } from "../../src/server/recipient-check.ts";
 import { Responder } from "../../src/server/responder.ts";
 import { Server, type ServerSettings } from "../../src/server/server.ts";
 import { GuardedStore } from "../../src/store/guarded.ts";
@@ -119,10 +122,12 @@ function settings(changes: Partial<ServerSettings> & { readonly timeout?: number
   puppet = new Puppet();
   const { timeout = 60_000, ...rest } = changes;
   const store = new GuardedStore(puppet, { timeout, breaker: { failures: 0, reset: 0 }, log });
-  const policy = { overQuotaIsPermanent: false };
+  const policy = { overQuotaIsPermanent: false, failureIsAccepted: false };
   const recipients = new RecipientParser(rules);
   const responder = new Responder({ recipients, store, policy, value: "key", accessMaps: null, audit: null, log });
-  return { responder, requestMax: 16_384, idleTimeout: 0, connectionsMax: 100, ...rest };
+  const check = new RecipientCheck({ recipients, store, policy, log });
+  const policyResponder = new PolicyResponder({ check, texts: testTexts, policy, audit: null, log });
+  return { responder, policyResponder, requestMax: 16_384, idleTimeout: 0, connectionsMax: 100, ...rest };
 }
 
 async function start(changes: Parameters<typeof settings>[0] = {}, ...addresses: readonly ListenAddress[]) {
@@ -208,7 +213,7 @@ describe("requests", () => {
     const responder = new Responder({
       recipients: broken,
       store,
-      policy: { overQuotaIsPermanent: false },
+      policy: { overQuotaIsPermanent: false, failureIsAccepted: false },
       value: "key",
       accessMaps: null,
       audit: null,
