@@ -119,4 +119,9 @@ ${idleTable(idle)}
   if (options.record) await writeFile(fileURLToPath(new URL("../../bench/RESULTS.md", import.meta.url)), text);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}

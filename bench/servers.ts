@@ -1,8 +1,9 @@
 /** What is measured, as processes of its own; each answers on a unix socket. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -38,6 +39,7 @@ export async function daemon(folder: string, database: string, users: number): P
 virtdomains: userid
 defaultdomain: ${DOMAIN}
 smmap_store: sqlite
+smmap_user: ${userInfo().username}
 sql_database: ${database}
 smmap_listen: ${endpoint}
 `,
@@ -65,6 +67,7 @@ function candidate(
     name: about.name,
     idleConnections: 1000,
     async start() {
+      await rm(about.endpoint, { force: true });
       const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
       return { ...about, pid: await listening(child, about.endpoint), stop: () => end(child) };
     },
