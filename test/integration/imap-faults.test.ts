@@ -89,7 +89,10 @@ async function recovered(): Promise<void> {
   for (;;) {
     const replies = await Promise.all(keys.map(async (key) => [key, await ask(key)] as const));
     if (replies.every(([key, reply]) => reply === truth[key])) break;
-    expect(performance.now() - start, JSON.stringify(replies)).toBeLessThan(RECOVERY);
+    expect(
+      performance.now() - start,
+      `${JSON.stringify(replies)}\n${daemon.logged.slice(-20).join("\n")}`,
+    ).toBeLessThan(RECOVERY);
     await delay(20);
   }
 }
