@@ -59,6 +59,8 @@ interface ClientInternals {
     options: { readonly untagged: Readonly<Record<string, (response: Untagged) => void>> },
   ): Promise<{ next(): void }>;
   readonly socket: { setKeepAlive(enabled: boolean, delay: number): unknown } | null | false;
+  /** What the server said on its way out. */
+  readonly byeReason?: string;
 }
 
 type Client = Pick<ImapFlow, "connect" | "logout" | "close" | "on"> & ClientInternals;
@@ -94,10 +96,8 @@ export class ImapConnection {
       this.#reason ??= describe(error);
     });
     client.on("close", () => {
-      this.#loss ??= new StoreError(
-        "unavailable",
-        `imap: the connection was lost: ${this.#reason ?? "the server closed it"}`,
-      );
+      const reason = this.#reason ?? client.byeReason ?? "the server closed it";
+      this.#loss ??= new StoreError("unavailable", `imap: the connection was lost: ${reason}`);
       options.onLost();
     });
   }
@@ -137,10 +137,10 @@ export class ImapConnection {
     responseNames: readonly string[] = [],
   ): Promise<Completion> {
     const responses: Response[] = [];
-    const collect = (name: string) => (response: Untagged) => {
+    const collector = (name: string) => (response: Untagged) => {
       responses.push({ name, values: valuesOf(response.attributes ?? []) });
     };
-    const untagged = Object.fromEntries(responseNames.map((each) => [each, collect(each)]));
+    const untagged = Object.fromEntries(responseNames.map((each) => [each, collector(each)]));
     const timer = setTimeout(() => {
       this.#end(new StoreError("timeout", `imap: no answer to ${name} within ${this.#options.commandTimeout} ms`));
     }, this.#options.commandTimeout);
@@ -185,8 +185,9 @@ export class ImapConnection {
     // Only a tagged response has its tag; the library also turns stray lines and throttling into errors with a code.
     const isTagged = response?.tag !== undefined && code === undefined;
     if (isTagged && responseStatus === "NO") return { status: "NO", text, code: responseCode(response) };
-    if (isTagged && responseStatus === "BAD")
+    if (isTagged && responseStatus === "BAD") {
       throw new StoreError("denied", `imap: the server does not take ${name}: ${text}`);
+    }
     this.#end(new StoreError("unavailable", `imap: ${name} failed: ${describe(error)}`));
     throw this.#loss;
   }
@@ -268,13 +269,11 @@ function refusal(error: unknown, server: ImapServer, reason: string | null): Sto
   const { user, userid } = server.login;
   if (failure.authenticationFailed === true) {
     const who = userid === null ? user : `${user} as ${userid}`;
-    const hint =
-      server.security === "plain" ? " (in clear text, which the server may not allow; see /starttls and /tls)" : "";
-    return new StoreError(
-      "denied",
-      `imap: login of ${who} refused${hint}: ${failure.responseText ?? describe(error)}`,
-      { cause: error },
-    );
+    // Without words of the server it offered nothing that we could log in by.
+    const isUnasked = failure.responseText === undefined && server.security === "plain";
+    const hint = isUnasked ? " in clear text; see /starttls and /tls" : "";
+    const words = failure.responseText ?? describe(error);
+    return new StoreError("denied", `imap: login of ${who} refused${hint}: ${words}`, { cause: error });
   }
   return new StoreError("unavailable", `imap: ${reason ?? describe(error)}`, { cause: error });
 }

@@ -114,7 +114,7 @@ export class ImapStore implements MailboxStore {
       connect: (server, signal) => this.#connect(server, signal, (session) => connector.lost(session)),
       disconnect: ({ connection }) => connection.close(),
       retire: ({ connection }) => connection.retire(),
-      describe: ({ host, port }) => `imap: ${host}:${port}`,
+      describe: ({ host, port, security }) => `${security === "tls" ? "imaps" : "imap"}://${host}:${port}`,
       log: this.#log,
     });
     return connector;

@@ -337,7 +337,7 @@ describe("a session", () => {
     const store = await open(answers(table));
     await expect(find(store)).rejects.toMatchObject({ code });
     await vi.waitFor(() => expect(server.connections).toBe(0));
-    expect(logged).toEqual([expect.stringMatching(/^imap: 127\.0\.0\.1:\d+: imap: /)]);
+    expect(logged).toEqual([expect.stringMatching(/^imap:\/\/127\.0\.0\.1:\d+: imap: /)]);
   });
 
   it("of an ordinary account sees shared folders where that is wanted", async () => {
@@ -406,7 +406,7 @@ describe("a session", () => {
 
   it("says so where the server takes no passwords in clear text", async () => {
     const store = await open(() => null, {}, "* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hi\r\n");
-    await expect(find(store)).rejects.toThrow(/clear text, which the server may not allow; see \/starttls and \/tls/);
+    await expect(find(store)).rejects.toThrow(/login of admin refused in clear text; see \/starttls and \/tls/);
     expect(server.received).toEqual([]);
   });
 
