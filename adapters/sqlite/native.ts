@@ -20,6 +20,7 @@ import {
   usageFrom,
   type ZeroLimit,
 } from "./row.ts";
+import { PLACEHOLDER } from "./sql-text.ts";
 import type { Layout, Tables } from "./tables.ts";
 
 const columns = `
@@ -37,7 +38,7 @@ const inboxQuery = `
   FROM mailboxes m
   LEFT JOIN quota_roots own ON own.domain = m.domain AND own.user = m.user AND own.folder = ''
   ${domainRoot}
-  WHERE m.domain = ? AND m.user = ? AND m.folder = ''`;
+  WHERE m.domain = ${PLACEHOLDER} AND m.user = ${PLACEHOLDER} AND m.folder = ''`;
 
 /**
  * Ancestors of a path are sorted before it, the nearest last. The first parameter is the topmost ancestor: it keeps the
@@ -48,18 +49,19 @@ const folderQuery = `
   FROM mailboxes m
   LEFT JOIN quota_roots own ON own.domain = m.domain AND own.user = m.user AND own.folder = (
     SELECT root.folder FROM quota_roots root
-    WHERE root.domain = m.domain AND root.user = m.user AND root.folder BETWEEN ? AND m.folder
+    WHERE root.domain = m.domain AND root.user = m.user AND root.folder BETWEEN ${PLACEHOLDER} AND m.folder
       AND (root.folder = '' OR substr(m.folder || '/', 1, length(root.folder) + 1) = root.folder || '/')
     ORDER BY root.folder DESC LIMIT 1)
   ${domainRoot}
-  WHERE m.domain = ? AND m.user = ? AND m.folder = ?`;
+  WHERE m.domain = ${PLACEHOLDER} AND m.user = ${PLACEHOLDER} AND m.folder = ${PLACEHOLDER}`;
 
 /** Absence in one statement: nobody has the mailbox, although somebody has one. */
 const absenceQuery = `
   SELECT EXISTS (SELECT 1 FROM mailboxes),
-    EXISTS (SELECT 1 FROM mailboxes WHERE domain = ? AND user = ? AND folder = ?)`;
+    EXISTS (SELECT 1 FROM mailboxes WHERE domain = ${PLACEHOLDER} AND user = ${PLACEHOLDER} AND folder = ${PLACEHOLDER})`;
 
-const foldersQuery = "SELECT folder FROM mailboxes WHERE domain = ? AND user = ? AND folder <> ''";
+const foldersQuery = `
+  SELECT folder FROM mailboxes WHERE domain = ${PLACEHOLDER} AND user = ${PLACEHOLDER} AND folder <> ''`;
 
 type Row = [
   rights: unknown,

@@ -5,12 +5,18 @@
 import type { ConfigError } from "../../src/store/store.ts";
 import { cyrusTokens, type Parameter, parameterNames } from "./parameters.ts";
 
+/**
+ * A bare "?" would be looked at by the planner of a database with statistics (ANALYZE), which then plans the statement
+ * anew for each address: several times the cost of the look-up. The "+" does nothing but hide it.
+ */
+export const PLACEHOLDER = "+?";
+
 export interface Query {
   /** As the administrator wrote it, for errors. */
   readonly text: string;
-  /** The same without comments, each parameter as "?". */
+  /** The same without comments, each parameter as PLACEHOLDER. */
   readonly sql: string;
-  /** What stands for each "?", in order. */
+  /** What stands for each placeholder, in order. */
   readonly parameters: readonly Parameter[];
 }
 
@@ -61,7 +67,7 @@ export function parseQuery(text: string, refuse: (problem: string) => ConfigErro
     if (parameter === null) sql += unescapePercent(token, refuse);
     else {
       parameters.push(parameter);
-      sql += "?";
+      sql += PLACEHOLDER;
     }
   }
   const [first = "", main = first] = verbs;

@@ -7,14 +7,14 @@ const parse = (text: string) => parseQuery(text, (problem) => new ConfigError(pr
 
 describe("parameters", () => {
   const cases: [text: string, sql: string, parameters: string[]][] = [
-    ["SELECT 1 WHERE a = :address", "SELECT 1 WHERE a = ?", ["address"]],
-    ["SELECT :userid,:localpart,:domain", "SELECT ?,?,?", ["userid", "localpart", "domain"]],
-    ["SELECT :detail||:mailbox||:detail", "SELECT ?||?||?", ["detail", "mailbox", "detail"]],
-    ["SELECT 1 WHERE a = %u AND b = %U", "SELECT 1 WHERE a = ? AND b = ?", ["userid", "localpart"]],
-    ["SELECT 1 WHERE a='%u'", "SELECT 1 WHERE a=?", ["userid"]],
-    ['SELECT 1 WHERE a="%d"', "SELECT 1 WHERE a=?", ["domain"]],
-    ["SELECT %R, %1, '%2', %9", "SELECT ?, ?, ?, ?", ["atdomain", "label1", "label2", "label9"]],
-    ["SELECT %U||'@'||%d", "SELECT ?||'@'||?", ["localpart", "domain"]],
+    ["SELECT 1 WHERE a = :address", "SELECT 1 WHERE a = +?", ["address"]],
+    ["SELECT :userid,:localpart,:domain", "SELECT +?,+?,+?", ["userid", "localpart", "domain"]],
+    ["SELECT :detail||:mailbox||:detail", "SELECT +?||+?||+?", ["detail", "mailbox", "detail"]],
+    ["SELECT 1 WHERE a = %u AND b = %U", "SELECT 1 WHERE a = +? AND b = +?", ["userid", "localpart"]],
+    ["SELECT 1 WHERE a='%u'", "SELECT 1 WHERE a=+?", ["userid"]],
+    ['SELECT 1 WHERE a="%d"', "SELECT 1 WHERE a=+?", ["domain"]],
+    ["SELECT %R, %1, '%2', %9", "SELECT +?, +?, +?, +?", ["atdomain", "label1", "label2", "label9"]],
+    ["SELECT %U||'@'||%d", "SELECT +?||'@'||+?", ["localpart", "domain"]],
     // What only looks like one.
     ["SELECT ':address', \"%u-x\", [:x], `%u`", "SELECT ':address', \"%u-x\", [:x], `%u`", []],
     ["SELECT 'it''s :address' -- :nobody %u\n, 2", "SELECT 'it''s :address'   , 2", []],
