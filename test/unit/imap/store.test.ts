@@ -328,14 +328,14 @@ describe("a session", () => {
     ]);
   });
 
-  it.each<[string, Readonly<Record<string, string>>, string]>([
-    ["no administrator", { GETQUOTA: "TAG NO Permission denied\r\n" }, "denied"],
-    ["nobody knows what", { GETQUOTA: "TAG NO Who are you?\r\n" }, "denied"],
-    ["without separator", { LIST: '* LIST () NIL ""\r\nTAG OK\r\n' }, "invalid-data"],
-    ["without LIST", { LIST: "TAG NO no\r\n" }, "denied"],
-  ])("is of no use as %s", async (_what, table, code) => {
+  it.each<[string, Readonly<Record<string, string>>, string, RegExp]>([
+    ["no administrator", { GETQUOTA: "TAG NO Permission denied\r\n" }, "denied", /the account is no administrator/],
+    ["nobody knows what", { GETQUOTA: "TAG NO Who are you?\r\n" }, "denied", /refuses GETQUOTA: Who are you/],
+    ["without separator", { LIST: '* LIST () NIL ""\r\nTAG OK\r\n' }, "invalid-data", /hierarchy separator null/],
+    ["without LIST", { LIST: "TAG NO no\r\n" }, "denied", /refuses LIST: no/],
+  ])("is of no use as %s", async (_what, table, code, message) => {
     const store = await open(answers(table));
-    await expect(find(store)).rejects.toMatchObject({ code });
+    await expect(find(store)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     await vi.waitFor(() => expect(server.connections).toBe(0));
     expect(logged).toEqual([expect.stringMatching(/^imap:\/\/127\.0\.0\.1:\d+: imap: /)]);
   });
