@@ -68,6 +68,8 @@ export async function live(readOptions: () => LifeOptions, io: Io): Promise<numb
 
 class Life {
   readonly #io: Io;
+  /** The shell of bin/smmapd. */
+  readonly #shell: number | null;
   readonly #start: Start;
   readonly #master: Master | null;
   readonly #log: ProcessLog;
@@ -79,7 +81,8 @@ class Life {
 
   constructor(io: Io) {
     this.#io = io;
-    this.#start = findStart(io.env, process.pid);
+    this.#shell = io.env.SMMAPD_SHELL === String(process.ppid) ? process.ppid : null;
+    this.#start = findStart(io.env, process.pid, this.#shell);
     this.#master = this.#start.by === "master" ? this.#start.master : null;
     this.#log = new ProcessLog(this.#logOptions(null), { pid: process.pid, stderr: io.stderr, env: io.env });
     this.#systemd = new Systemd(io.env, process.pid, this.#log);
@@ -280,7 +283,7 @@ class Life {
     return {
       opened: () => {
         master?.reportConnection();
-        if (master?.isGone) this.#endings.want({ reason: "master is gone", haste: "drain", status: exit.ok });
+        if (this.#isForsaken) this.#endings.want({ reason: "master is gone", haste: "drain", status: exit.ok });
         if (program?.hasChanged()) end("the program has changed");
         count.opened();
       },
@@ -291,13 +294,17 @@ class Life {
     };
   }
 
+  /** Nobody is left who would end us, or start another in our place. */
+  get #isForsaken(): boolean {
+    return this.#master?.isGone === true || (this.#shell !== null && this.#shell !== process.ppid);
+  }
+
   #heedSignals(): void {
     const isService = this.#master !== null;
     // Cyrus' services end with EX_TEMPFAIL where they are told to end at once.
     const atOnce = { haste: "at once", status: isService ? exit.tempfail : exit.ok } as const;
     const drain = { haste: "drain", status: exit.ok } as const;
     let isToldBefore = false;
-    process.removeAllListeners("SIGHUP");
     process.on("SIGHUP", () => {
       if (isService) this.#endings.want({ reason: "SIGHUP", ...drain });
       else this.#reload.request();
@@ -313,6 +320,7 @@ class Life {
       this.#log.error(stackOf(error));
       this.#endings.want({ reason: "a mistake in smmapd", haste: "at once", status: exit.software });
     });
+    if (this.#shell !== null) process.kill(this.#shell, "SIGUSR1");
   }
 
   #logOptions(settings: LogSettings | null): LogOptions {

@@ -29,7 +29,8 @@ export class Master {
   }
 
   /**
-   * null: we are no child of master's. The variable alone says little, for a shell below master has it too; so do the
+   * @param pid of the child that master knows
+   * @returns null: we are no child of master's. The variable alone says little, for a shell below master has it too; so do the
    * descriptors, which Node.js may have opened for itself.
    */
   static find(env: Readonly<Record<string, string | undefined>>, pid: number): Master | null {

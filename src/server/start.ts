@@ -15,8 +15,9 @@ export type Start =
   | { readonly by: "client" }
   | { readonly by: "person" };
 
-export function findStart(env: Readonly<Record<string, string | undefined>>, pid: number): Start {
-  const master = Master.find(env, pid);
+/** @param shell the shell that stands in for us, if there is one; master knows its process in place of ours */
+export function findStart(env: Readonly<Record<string, string | undefined>>, pid: number, shell: number | null): Start {
+  const master = Master.find(env, shell ?? pid);
   if (master !== null) return { by: "master", master };
   const sockets = activatedSockets(env, pid);
   if (sockets.length > 0) return { by: "systemd", sockets };

@@ -1,0 +1,309 @@
+/** The daemon as a service of Cyrus' real master(8). */
+import { cpSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DaemonFolder, program } from "../../fixtures/daemon.ts";
+import { freePort } from "../../fixtures/servers/cyrus.ts";
+import { Master, type MasterService } from "../../fixtures/servers/master.ts";
+import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+
+let folder: DaemonFolder;
+let master: Master | null = null;
+const clients: SocketmapClient[] = [];
+
+beforeEach(() => {
+  folder = new DaemonFolder();
+  folder.configure("debug: yes");
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await master?.stop();
+  master = null;
+  folder.remove();
+});
+
+/** One service on a unix socket, unless there is more to say. */
+async function start(service: Partial<MasterService> = {}, ...others: readonly MasterService[]): Promise<Master> {
+  master = await Master.start(folder, [{ name: "smmap", listen: folder.socket, ...service }, ...others]);
+  return master;
+}
+
+async function connect(address = folder.socket): Promise<SocketmapClient> {
+  const client = await patientlyConnect(address);
+  clients.push(client);
+  return client;
+}
+
+/** As a mail server, whose connect(2) waits where that of Node.js says that the backlog is full. */
+async function patientlyConnect(address: string): Promise<SocketmapClient> {
+  for (;;) {
+    try {
+      return await SocketmapClient.connect(address);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    }
+    await delay(5);
+  }
+}
+
+async function askOnce(key = "fred", address = folder.socket): Promise<string> {
+  const client = await patientlyConnect(address);
+  try {
+    return await client.ask(key);
+  } finally {
+    client.close();
+  }
+}
+
+/** Lines of the log with this in them. */
+function logged(words: string): number {
+  return master?.log.filter((line) => line.includes(words)).length ?? 0;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  await master?.until(String(condition), condition);
+}
+
+/** Nothing that an administrator would have to look into. */
+function expectQuiet(): void {
+  expect(master?.complaints).toEqual([]);
+}
+
+/** The same after many a SIGHUP: a child that has not even become another program dies of it, the original as well. */
+function expectQuietButForUnborn(): void {
+  const unborn = /age:0\.\d+s pid:\d+ signaled to death by signal 1 |in READY state: terminated abnormally/;
+  expect(master?.complaints.filter((line) => !unborn.test(line))).toEqual([]);
+}
+
+describe("sockets", () => {
+  it("of the unix domain, of IPv4 and of IPv6 are served", async () => {
+    const port = await freePort();
+    const ipv4 = { name: "smmap4", listen: `127.0.0.1:${port}` };
+    const ipv6 = { name: "smmap6", listen: `[::1]:${port}` };
+    await start({}, ipv4, ipv6);
+    for (const address of [folder.socket, `127.0.0.1:${port}`, `[::1]:${port}`]) {
+      const client = await connect(address);
+      expect(await client.askAll(["fred", "nobody"])).toEqual(["OK fred", "NOTFOUND Mailbox does not exist"]);
+    }
+    expectQuiet();
+  });
+
+  it("are left where they are", async () => {
+    const { children } = await start({ prefork: 1 });
+    expect(await askOnce()).toBe("OK fred");
+    for (const pid of children) signal(pid, "SIGHUP");
+    await until(() => children.every((pid) => !master?.children.includes(pid)));
+    expect(await askOnce()).toBe("OK fred");
+    expectQuiet();
+  });
+
+  it("of a service take the options with its name", async () => {
+    folder.configure("debug: yes\nother_smmap_test_rights: none\nother_postuser: shared");
+    await start({}, { name: "other", listen: folder.at("other") });
+    expect(await askOnce("+news")).toBe("OK +news");
+    expect(await askOnce("shared+news", folder.at("other"))).toBe("NOTFOUND Mailbox does not exist");
+    expectQuiet();
+  });
+});
+
+describe("processes", () => {
+  it.each([0, 1, 2])("with prefork=%i serve many clients each, and master starts no more of them", async (prefork) => {
+    await start({ prefork });
+    for (let i = 0; i < 10; i++) expect(await (await connect()).ask(`fred${i}`)).toBe(`OK fred${i}`);
+    await until(() => logged("accepted connection") === 10);
+    expect(master?.children).toHaveLength(Math.max(1, prefork));
+    expect(await Promise.all(clients.map((client) => client.ask("fred")))).toEqual(clients.map(() => "OK fred"));
+    expectQuiet();
+  });
+
+  it("take 200 connections at once", async () => {
+    await start({ prefork: 1 });
+    const all = await Promise.all(Array.from({ length: 200 }, () => connect()));
+    const replies = await Promise.all(all.map((client, i) => client.ask(`fred${i}`)));
+    expect(replies).toEqual(all.map((_, i) => `OK fred${i}`));
+    expect(master?.children).toHaveLength(1);
+    expectQuiet();
+  });
+
+  it("are no more than maxchild", async () => {
+    await start({ maxchild: 2, options: "-U 1" });
+    const first = await connect();
+    expect(await first.ask("fred")).toBe("OK fred");
+    const second = await connect();
+    expect(await second.ask("fred")).toBe("OK fred");
+    // Both processes are used up and wait for their clients; nobody is there for a third.
+    const third = await connect();
+    const reply = third.ask("fred");
+    expect(await first.ask("wilma")).toBe("OK wilma");
+    expect(logged("executed")).toBe(2);
+    first.close();
+    expect(await reply).toBe("OK fred");
+    expect(logged("executed")).toBe(3);
+    expectQuiet();
+  });
+
+  it("are used -U times, and end when their clients are gone", async () => {
+    await start({ options: "-U 2" });
+    const first = await connect();
+    const second = await connect();
+    expect([await first.ask("fred"), await second.ask("fred")]).toEqual(["OK fred", "OK fred"]);
+    await until(() => logged("ending: used for 2 connections") === 1);
+    const [used] = master?.children ?? [];
+    expect(await askOnce()).toBe("OK fred");
+    expect(master?.children).toHaveLength(2);
+    expect([await first.ask("wilma"), await second.ask("wilma")]).toEqual(["OK wilma", "OK wilma"]);
+    first.close();
+    second.close();
+    await until(() => !master?.children.includes(used ?? 0));
+    expect(logged("exited normally")).toBe(1);
+    expectQuiet();
+  });
+
+  it("end after -T seconds without a connection, but not before the first one", async () => {
+    await start({ prefork: 1, options: "-T 1" });
+    await until(() => logged("executed") === 1);
+    const { children } = master as Master;
+    const client = await connect();
+    expect(await client.ask("fred")).toBe("OK fred");
+    client.close();
+    await until(() => !master?.children.includes(children[0] ?? 0));
+    expect(logged("ending: no connection for 1 s")).toBe(1);
+    // The next one has served nobody, and stays until somebody has come and gone.
+    await until(() => logged("executed") === 2);
+    expect(await askOnce()).toBe("OK fred");
+    await until(() => logged("executed") === 3);
+    expectQuiet();
+  });
+
+  it("end when the program is replaced", async () => {
+    const root = dirname(dirname(program));
+    for (const part of ["bin", "dist/src"]) cpSync(join(root, part), folder.at(part), { recursive: true });
+    symlinkSync(join(root, "node_modules"), folder.at("node_modules"));
+    writeFileSync(folder.at("package.json"), '{ "type": "module" }');
+    await start({ command: `${folder.at("bin/smmapd")} -C ${folder.configFile}` });
+    expect(await askOnce()).toBe("OK fred");
+    const { children } = master as Master;
+    utimesSync(folder.at("dist/src/main.js"), 1, 1);
+    // With each connection it looks.
+    while (logged("ending: the program has changed") === 0) {
+      expect(await askOnce()).toBe("OK fred");
+      await delay(100);
+    }
+    await until(() => !master?.children.includes(children[0] ?? 0));
+    expect(await askOnce()).toBe("OK fred");
+    expectQuiet();
+  });
+});
+
+describe("signals", () => {
+  it("SIGHUP: the clients of a process are served on until they are silent, others by the next one", async () => {
+    await start({ prefork: 1 });
+    const busy = await connect();
+    const idle = await connect();
+    expect([await busy.ask("fred"), await idle.ask("fred")]).toEqual(["OK fred", "OK fred"]);
+    const [first = 0] = (master as Master).children;
+    signal(first, "SIGHUP");
+    await until(() => logged("ending: SIGHUP") === 1);
+    expect(await askOnce()).toBe("OK fred");
+    let isIdleClosed = false;
+    const closed = idle.receiveAll().then(() => {
+      isIdleClosed = true;
+    });
+    while (!isIdleClosed) expect(await busy.ask("fred")).toBe("OK fred");
+    await closed;
+    busy.close();
+    idle.close();
+    await until(() => !master?.children.includes(first));
+    expect(logged("exited normally")).toBe(1);
+    expectQuiet();
+  });
+
+  it("SIGHUP to a busy process: at the latest after smmap_drain_timeout", async () => {
+    folder.configure("debug: yes\nsmmap_drain_timeout: 2s");
+    await start();
+    const busy = await connect();
+    await busy.ask("fred");
+    signal((master as Master).children[0] ?? 0, "SIGHUP");
+    const load = async () => {
+      for (;;) await busy.ask("fred");
+    };
+    await expect(load()).rejects.toThrow("the server closed the connection");
+    expectQuiet();
+  });
+
+  it("SIGHUP at any time, also before a process is ready, is no crash", async () => {
+    await start({ prefork: 1 });
+    const hungUp = new Set<number>();
+    for (let n = 0; n < 20; n++) {
+      await until(() => (master as Master).children.some((pid) => !hungUp.has(pid)));
+      for (const pid of (master as Master).children) hungUp.add(pid);
+      await delay(n * 5);
+      for (const pid of (master as Master).children) signal(pid, "SIGHUP");
+    }
+    expect(await askOnce()).toBe("OK fred");
+    expect(logged("ending: SIGHUP")).toBeGreaterThan(0);
+    expectQuietButForUnborn();
+  });
+
+  it("SIGTERM: what was read is answered, and the status is EX_TEMPFAIL as the original's", async () => {
+    await start();
+    const client = await connect();
+    expect(await client.ask("fred")).toBe("OK fred");
+    const slow = client.ask("slow");
+    expect(await askOnce()).toBe("OK fred");
+    const [pid = 0] = (master as Master).children;
+    signal(pid, "SIGTERM");
+    expect(await slow).toBe("OK slow");
+    client.close();
+    // What master says of EX_TEMPFAIL.
+    await until(() => logged(`pid:${pid} was killed`) === 1);
+    expect(await askOnce()).toBe("OK fred");
+    expectQuiet();
+  });
+
+  it("SIGHUP to master has the configuration read again", async () => {
+    await start({ prefork: 1 });
+    expect(await askOnce("+news")).toBe("OK +news");
+    folder.configure("debug: yes\nsmmap_test_rights: none");
+    master?.hangUp();
+    await until(() => logged("ending: SIGHUP") > 0);
+    expect(await askOnce("+news")).toBe("NOTFOUND Mailbox does not exist");
+    expectQuiet();
+  });
+
+  it("SIGHUP to master, again and again under load, costs nobody an answer", async () => {
+    await start({ prefork: 2 });
+    expect(await askOnce()).toBe("OK fred");
+    let isOver = false;
+    let answers = 0;
+    const load = Array.from({ length: 50 }, async (_, i) => {
+      while (!isOver) {
+        const client = await connect();
+        for (let n = 0; n < 20; n++) {
+          expect(await client.ask(`fred${i}`)).toBe(`OK fred${i}`);
+          answers++;
+        }
+        client.close();
+      }
+    });
+    const all = Promise.all(load);
+    for (let reload = 1; reload <= 20; reload++) {
+      const before = { answers, started: logged("executed") };
+      master?.hangUp();
+      await Promise.race([until(() => answers > before.answers + 50 && logged("executed") > before.started), all]);
+    }
+    isOver = true;
+    await all;
+    expectQuietButForUnborn();
+  });
+});
