@@ -65,11 +65,7 @@ export class Directory {
     const { scope, derefAliases, sizeLimit, timeLimit } = this.#options;
     const base = await this.#baseFor(values, signal);
     const query = { base, scope, derefAliases, filter, attributes, sizeLimit, timeLimit };
-    return this.#pool.use(async (connection) => {
-      const entry = await kind.findOne(connection, query);
-      if (entry !== null) this.#shared.sightings.note(connection);
-      return entry;
-    }, signal);
+    return this.#pool.use((connection) => kind.findOne(connection, query), signal);
   }
 
   async #baseFor(values: TokenValues, signal: AbortSignal): Promise<string> {

@@ -9,13 +9,13 @@ import { Sightings } from "./sightings.ts";
 
 /** Entries of one kind. */
 export class EntryKind {
-  readonly sightings: Sightings;
+  readonly #sightings: Sightings;
   /** Finds any of them. */
   readonly #any: Filter;
 
   /** @param name in the plural, for people  @param filter finds one of them, or several for a wider net */
   constructor(name: string, filter: FilterTemplate) {
-    this.sightings = new Sightings(name);
+    this.#sightings = new Sightings(name);
     this.#any = generaliseFilter(filter) ?? rootQuery.filter;
   }
 
@@ -26,8 +26,8 @@ export class EntryKind {
   async findOne(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {
     const answer = await connection.search(query.attributes.length > 0 ? query : { ...query, attributes: ["1.1"] });
     const entry = onlyEntry(answer, query, connection);
-    if (entry === null) await this.sightings.confirm(connection, { ...query, filter: this.#any });
-    else this.sightings.note(connection);
+    if (entry === null) await this.#sightings.confirm(connection, { ...query, filter: this.#any });
+    else this.#sightings.note(connection);
     return entry;
   }
 }
