@@ -17,9 +17,9 @@ export class Connection {
   readonly #tables: Tables;
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
-  /** Look-ups in this burst; from the second on they are in a transaction. */
+  /** Look-ups in this turn of the event loop; from the second on they are in a transaction. */
   #reads = 0;
-  readonly #endBurst = () => this.#end();
+  readonly #endTurn = () => this.#end();
 
   /** @throws whatever SQLite throws, and RefusedStatement */
   constructor(path: string, busyTimeout: number, layout: Layout) {
@@ -41,13 +41,13 @@ export class Connection {
   }
 
   /**
-   * Taking and giving back SQLite's lock costs more than a look-up, so the requests that one client sent in one go share
-   * a read transaction. It ends before anything else gets its turn. A lonely look-up needs none.
+   * Taking and giving back SQLite's lock costs more than a look-up, so the requests that are there at the same time, in
+   * one turn of the event loop, share a read transaction. A lonely look-up needs none.
    */
   find(mailbox: MailboxId): MailboxFacts {
     if (this.#reads === READS_MAX) this.#end();
     this.#reads++;
-    if (this.#reads === 1) queueMicrotask(this.#endBurst);
+    if (this.#reads === 1) setImmediate(this.#endTurn);
     else if (this.#reads === 2) this.#begin.run();
     return this.#tables.find(mailbox);
   }

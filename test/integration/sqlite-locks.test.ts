@@ -1,8 +1,9 @@
 /** Other programs at work on the database: short locks are waited for, long ones are errors, nothing stands still. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setImmediate as turn } from "node:timers/promises";
 import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createNativeDatabase, openSqliteStore } from "../../fixtures/sqlite-database.ts";
@@ -152,7 +153,7 @@ describe.each(["delete", "wal"] as const)("a writer in journal mode %s", (journa
   });
 });
 
-it("shares a read transaction among look-ups that come in one go, and only among them", async () => {
+it("shares a read transaction among the look-ups of one turn, and only among them", async () => {
   start("wal");
   const writer = new SqliteDatabase(path);
   const look = () => store.lookup(user("fred"), new Lookup());
@@ -160,7 +161,7 @@ it("shares a read transaction among look-ups that come in one go, and only among
   expect(look()).toEqual(before);
   writer.exec("UPDATE quota_roots SET message_used = 5");
   expect(look()).toEqual(before);
-  await Promise.resolve();
+  await turn();
   expect(look()).toMatchObject({ quotas: [{}, { used: 5 }] });
   writer.close();
 });

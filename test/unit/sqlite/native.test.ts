@@ -1,7 +1,9 @@
 /** The native schema: how names are spelled in it, which quota root counts, and what its tables refuse to hold. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Database } from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createNativeDatabase, openSqliteStore } from "../../../fixtures/sqlite-database.ts";
@@ -50,6 +52,8 @@ const exists = async (address: string, separator?: "/" | ".") => (await facts(ad
 /** The name of the quota root that counts for an address; its limit says which one it is. */
 async function rootOf(address: string): Promise<string | undefined> {
   const found = await facts(address);
+  // With the turn of the event loop, the read transaction of its look-ups is over.
+  await turn();
   return found.exists ? found.quotas[0]?.root : "absent";
 }
 

@@ -1,7 +1,9 @@
 /** A site's own queries: what the parameters are, what the columns mean, and what is no answer. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../../fixtures/sqlite-database.ts";
@@ -166,10 +168,12 @@ describe("columns", () => {
     database.exec("CREATE TABLE m (active, quota_bytes, used_bytes); INSERT INTO m VALUES (1, 10, 5)");
     const store = open({ smmap_sql_query: "SELECT * FROM m" });
     expect(await ask(store, "fred")).toMatchObject({ quotas: limited(5, 10) });
+    await turn();
     database.exec(
       "ALTER TABLE m DROP COLUMN quota_bytes; ALTER TABLE m ADD COLUMN quota_bytes; UPDATE m SET quota_bytes = 7",
     );
     expect(await ask(store, "fred")).toMatchObject({ quotas: limited(5, 7) });
+    await turn();
     database.exec("ALTER TABLE m DROP COLUMN active");
     expect(() => ask(store, "fred")).toThrow(/no such column: active; correct smmap_sql_query/);
   });
