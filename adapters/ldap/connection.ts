@@ -136,13 +136,12 @@ export class LdapConnection {
     return (await this.#perform("extended", new ExtendedRequest({ messageId: 0, oid }))).result;
   }
 
-  /** Lets go of the socket, for TLS to take it over. */
-  handOver(): Socket {
+  /** Lets go of the socket, for TLS to take it over. Throws StoreError. */
+  handOver(): void {
     // What came in clear text behind the last answer may be anybody's.
     if (this.#reader.pending > 0) throw this.#nonsense("more than an answer came before TLS");
     this.#failure ??= new StoreError("internal", `${this.uri}: the socket is in other hands`);
     this.#release();
-    return this.#socket;
   }
 
   /** Ends it after what is under way. */

@@ -13,6 +13,8 @@ import { parseCount, parseOctets } from "./quota.ts";
 import { posterRights } from "./rights.ts";
 
 export const ABSENT: MailboxAbsent = { exists: false };
+/** Entries that are warned of; if there are more, that is known by then. */
+const WARNINGS_MAX = 1000;
 
 /** The attributes that tell about a mailbox, each once. */
 export function attributesFor(mailbox: MailboxId, isShared: boolean, options: RecipientOptions): string[] {
@@ -29,6 +31,8 @@ export function attributesFor(mailbox: MailboxId, isShared: boolean, options: Re
 export class RecipientReader {
   readonly #options: RecipientOptions;
   readonly #log: Log;
+  /** What there has been a warning of already. */
+  readonly #warned = new Set<string>();
 
   constructor(options: RecipientOptions, log: Log) {
     this.#options = options;
@@ -38,7 +42,7 @@ export class RecipientReader {
   /** @throws StoreError (invalid-data) where an attribute does not say what it has to say */
   facts(mailbox: MailboxId, entry: Entry, isShared: boolean): MailboxFacts {
     const status = this.#status(entry);
-    if (status === "temp") throw new StoreError("unavailable", `ldap: ${entry.dn}: temporarily receives no mail`);
+    if (status === "temp") throw new StoreError("denied", `ldap: ${entry.dn}: temporarily receives no mail`);
     if (status === "notfound" || !this.#hasFolder(mailbox, entry)) return ABSENT;
     return { exists: true, rights: isShared ? this.#rights(entry) : null, quotas: this.#quotas(entry) };
   }
@@ -113,10 +117,16 @@ export class RecipientReader {
     const values = entry.values(attribute);
     const [text] = values;
     if (text === undefined) return null;
-    if (values.length > 1) this.#log.warning(`ldap: ${entry.dn}: ${attribute} has several values, the first counts`);
+    if (values.length > 1) this.#warnOnce(`ldap: ${entry.dn}: ${attribute} has several values, the first counts`);
     const number = text === null ? null : parse(text);
     if (number === null) throw invalid(entry, attribute, `"${text}" is no number`);
     return number;
+  }
+
+  #warnOnce(warning: string): void {
+    if (this.#warned.has(warning) || this.#warned.size === WARNINGS_MAX) return;
+    this.#warned.add(warning);
+    this.#log.warning(warning);
   }
 }
 

@@ -1,4 +1,8 @@
-/** What a result code of the server means to us (RFC 4511 section 4.1.9, appendix A): never "absent". */
+/**
+ * What a result code of the server means to us (RFC 4511 section 4.1.9, appendix A): never "absent". "unavailable" and
+ * "timeout" are said of the server, and many of them in a row make the daemon stop asking for a while; what may concern
+ * a single question has another code.
+ */
 import { StoreError, type StoreErrorCode } from "../../src/store/store.ts";
 import type { LdapResult } from "./response.ts";
 
@@ -7,23 +11,23 @@ const SIZE_LIMIT_EXCEEDED = 4;
 
 const meanings: Readonly<Record<number, readonly [name: string, code: StoreErrorCode, advice?: string]>> = {
   1: ["operationsError", "unavailable"],
-  2: ["protocolError", "unavailable"],
+  2: ["protocolError", "invalid-data"],
   3: ["timeLimitExceeded", "timeout", "is the attribute indexed?"],
   [SIZE_LIMIT_EXCEEDED]: ["sizeLimitExceeded", "invalid-data", "the server holds back entries"],
   7: ["authMethodNotSupported", "denied"],
   8: ["strongerAuthRequired", "denied"],
-  10: ["referral", "unavailable", "referrals are not followed"],
-  11: ["adminLimitExceeded", "unavailable", "is the attribute indexed?"],
+  10: ["referral", "invalid-data", "referrals are not followed"],
+  11: ["adminLimitExceeded", "denied", "is the attribute indexed?"],
   13: ["confidentialityRequired", "denied", "use ldaps:// or ldap_start_tls"],
   14: ["saslBindInProgress", "denied"],
-  32: ["noSuchObject", "unavailable", "does the base exist, and may we read it?"],
+  32: ["noSuchObject", "invalid-data", "does the base exist, and may we read it?"],
   34: ["invalidDNSyntax", "invalid-data", "check the base"],
   48: ["inappropriateAuthentication", "denied"],
   49: ["invalidCredentials", "denied", "check the login and its password"],
   50: ["insufficientAccessRights", "denied"],
   51: ["busy", "unavailable"],
   52: ["unavailable", "unavailable"],
-  53: ["unwillingToPerform", "unavailable"],
+  53: ["unwillingToPerform", "denied"],
   80: ["other", "unavailable"],
 };
 

@@ -43,5 +43,5 @@ function onlyEntry(answer: SearchAnswer, query: SearchQuery, { uri }: LdapConnec
   const [entry] = entries;
   if (entry !== undefined) return new Entry(entry, query.attributes);
   if (references.length === 0) return null;
-  throw new StoreError("unavailable", `${what}: goes on at ${references.join(" ")}, and referrals are not followed`);
+  throw new StoreError("invalid-data", `${what}: goes on at ${references.join(" ")}, and referrals are not followed`);
 }

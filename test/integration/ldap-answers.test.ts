@@ -139,6 +139,14 @@ describe("an entry's attributes", () => {
     if (words === "") expect(log).not.toMatch(/^error/m);
   });
 
+  it("that are wrong keep nobody else from an answer", async () => {
+    const wrong = ["carl", "iris", "lena", "kate", "fred", "+odd"].flatMap((key) => [key, key]);
+    expect((await ask(confOf({}), [...wrong, "anna"])).replies).toEqual([...wrong.map(() => failed), "OK anna"]);
+    const references = Array.from({ length: 10 }, () => "nobody");
+    const { replies } = await ask(confOf({ ldap_base: suffix }), [...references, "anna"]);
+    expect(replies).toEqual([...references.map(() => failed), "OK anna"]);
+  });
+
   it("are known in any case, and by no other name than the server's", async () => {
     const shouted = confOf({ smmap_ldap_quota_attribute: "SMMAPLIMIT", smmap_ldap_usage_attribute: "smmapusage" });
     expect((await ask(shouted, ["anna", "bert"])).replies).toEqual(["OK anna", "TEMP Over quota"]);
