@@ -16,9 +16,9 @@ import { Lookup } from "../src/store/lookup.ts";
 import type { MailboxStore, UserMailbox } from "../src/store/store.ts";
 
 const USERS = 1000;
-const ROUNDS = 5;
+const ROUNDS = 15;
 /** Milliseconds of one measurement. */
-const DURATION = 2_000;
+const DURATION = 500;
 const CONNECTIONS = [1, 4, 8];
 /** Look-ups after which memory and connections are looked at. */
 const ENDURANCE = 100_000;
