@@ -46,7 +46,7 @@ const REUSE_TIMEOUT = 60;
 const PATIENCE = 360_000;
 /** Milliseconds of silence after which no request is taken to be under way. */
 const MOMENT = 1_000;
-/** Milliseconds that a failing child of master's lives at least: master would start the next one at once. */
+/** Milliseconds that a child of master's lives at least if it fails from the first. */
 const LIFE_MIN = 10_000;
 /** Milliseconds for what still runs when everything is over. */
 const LAST_MAX = 1_000;
@@ -78,6 +78,8 @@ class Life {
   readonly #reload = new Reload();
   /** Milliseconds. */
   #drainTimeout = 0;
+  /** A client was accepted. */
+  #hasServed = false;
 
   constructor(io: Io) {
     this.#io = io;
@@ -243,16 +245,13 @@ class Life {
   /** Serves until it is time to end, and lets the clients go. @returns exit status */
   async #leave(server: Server): Promise<number> {
     for (let ending = await this.#endings.next(); ; ) {
-      const isPlanned = ending.status !== exit.software;
       this.#tell(`ending: ${ending.reason}`);
       this.#systemd.stopping();
-      if (isPlanned) this.#master?.reportUnavailable();
+      if (ending.status === exit.software && !this.#hasServed) await this.#outlive();
+      this.#master?.reportUnavailable();
       const gone = this.#letGo(server, ending).then(() => null);
       const hastier = await Promise.race([gone, this.#endings.next()]);
-      if (hastier === null) {
-        if (!isPlanned) await this.#outlive();
-        return ending.status;
-      }
+      if (hastier === null) return ending.status;
       ending = hastier;
     }
   }
@@ -264,7 +263,10 @@ class Life {
     return server.drain(Math.min(idleTimeout, PATIENCE), Number.POSITIVE_INFINITY);
   }
 
-  /** A failing child of master's stays for a while, counted as ready, so that master does not start another at once. */
+  /**
+   * A child of master's that fails from the first stays for a while, counted as ready, so that master does not start one
+   * after the other.
+   */
   async #outlive(): Promise<void> {
     const rest = LIFE_MIN - process.uptime() * 1000;
     if (this.#master === null || rest <= 0) return;
@@ -282,6 +284,7 @@ class Life {
     const program = master === null ? null : new OwnFile(process.argv[1] ?? "");
     return {
       opened: () => {
+        this.#hasServed = true;
         master?.reportConnection();
         if (this.#isForsaken) this.#endings.want({ reason: "master is gone", haste: "drain", status: exit.ok });
         if (program?.hasChanged()) end("the program has changed");

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, existsSync, linkSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/settings.ts";
 import { ConfigError } from "../store/store.ts";
 import type { InheritedSocket } from "./inherited.ts";
@@ -95,15 +96,33 @@ function setRights(path: string, { mode, uid, gid }: SocketRights): void {
 
 /** Removes a socket's file that a dead process left. A living one is left alone: binding then says that it is in use. */
 async function removeStaleSocket(path: string): Promise<void> {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket() || !(await isDead(path))) return;
+  if (!(await isStale(path))) return;
   // Another process may have put its own there meanwhile: what was taken away is asked again, and put back if it lives.
   const aside = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
-  renameSync(path, aside);
-  if (!(await isDead(aside))) linkSync(aside, path);
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    // Another process was faster.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  if (!(await isStale(aside))) linkSync(aside, path);
   unlinkSync(aside);
 }
 
-function isDead(path: string): Promise<boolean> {
+/** Milliseconds that a process may take from making a socket's file to listening on it. */
+const YOUTH = 1_000;
+
+async function isStale(path: string): Promise<boolean> {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (!stat?.isSocket() || !(await isRefused(path))) return false;
+  const rest = stat.mtimeMs + YOUTH - Date.now();
+  if (rest <= 0 || rest > YOUTH) return true;
+  await delay(rest);
+  return await isRefused(path);
+}
+
+function isRefused(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path, () => {
       probe.destroy();

@@ -1,5 +1,5 @@
 /** The daemon as a service of Cyrus' real master(8). */
-import { cpSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -164,8 +164,7 @@ describe("processes", () => {
     expect([await first.ask("wilma"), await second.ask("wilma")]).toEqual(["OK wilma", "OK wilma"]);
     first.close();
     second.close();
-    await until(() => !master?.children.includes(used ?? 0));
-    expect(logged("exited normally")).toBe(1);
+    await until(() => logged(`pid:${used} exited normally`) === 1);
     expectQuiet();
   });
 
@@ -223,8 +222,7 @@ describe("signals", () => {
     await closed;
     busy.close();
     idle.close();
-    await until(() => !master?.children.includes(first));
-    expect(logged("exited normally")).toBe(1);
+    await until(() => logged(`pid:${first} exited normally`) === 1);
     expectQuiet();
   });
 
@@ -305,5 +303,73 @@ describe("signals", () => {
     isOver = true;
     await all;
     expectQuietButForUnborn();
+  });
+});
+
+describe("mistakes", () => {
+  it("of ours are told with a stack, and clients come to the next process", async () => {
+    await start({ prefork: 1 });
+    for (let i = 1; i <= 6; i++) {
+      (await connect()).ask("crash").catch(() => {});
+      await until(() => logged("a mistake in smmapd: Error: a mistake of the test's") === i);
+      expect(await askOnce()).toBe("OK fred");
+    }
+    expect(logged("in READY state: terminated abnormally")).toBe(0);
+  });
+
+  it("of the system: clients come to the next process", async () => {
+    await start({ prefork: 1 });
+    const client = await connect();
+    expect(await client.ask("fred")).toBe("OK fred");
+    for (const pid of (master as Master).children) signal(pid, "SIGKILL");
+    expect(await askOnce()).toBe("OK fred");
+    // Whose shell was killed serves the clients that it has, and ends.
+    client.close();
+    await until(() => logged("executed") === 2);
+  });
+
+  it.each([
+    [
+      "the configuration",
+      "smmap_query_timeout: soon",
+      "",
+      "unparsable duration 'soon' for smmap_query_timeout in line",
+    ],
+    ["the command line", "", "-Z", "unknown option -Z"],
+  ])("in %s are told, and the service lives on", async (_what, lines, options, message) => {
+    folder.configure(`debug: yes\n${lines}`);
+    await start({ prefork: 1, options });
+    const reply = askOnce();
+    for (let i = 1; i <= 6; i++) {
+      await until(() => logged(message) === i);
+      const before = (master as Master).children;
+      if (i === 1) await delay(500);
+      // It waits, so that they are not many; SIGHUP hurries it.
+      expect(logged(message)).toBe(i);
+      if (i === 6) {
+        folder.configure("debug: yes");
+        master?.configure([{ name: "smmap", listen: folder.socket, prefork: 1 }]);
+        master?.hangUp();
+      }
+      for (const pid of before) signal(pid, "SIGHUP");
+    }
+    expect(await reply).toBe("OK fred");
+    expect(logged("READY state: terminated abnormally")).toBe(0);
+    expect(logged("too many failures")).toBe(0);
+  });
+
+  it("of the installation are told, and the service lives on", async () => {
+    for (const folders of ["bin", "dist/src"]) mkdirSync(folder.at(folders), { recursive: true });
+    cpSync(program, folder.at("bin/smmapd"));
+    const main = folder.at("dist/src/main.js");
+    writeFileSync(main, 'import "./missing.js";');
+    await start({ command: `${folder.at("bin/smmapd")} -C ${folder.configFile}`, prefork: 1 });
+    const reply = askOnce();
+    await until(() => logged("main.js has not come up (status 1)") === 1);
+    const { children } = master as Master;
+    expect(children).toHaveLength(1);
+    writeFileSync(main, `import ${JSON.stringify(join(dirname(program), "../dist/src/main.js"))};`);
+    for (const pid of children) signal(pid, "SIGTERM");
+    expect(await reply).toBe("OK fred");
   });
 });
