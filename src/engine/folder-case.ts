@@ -1,5 +1,5 @@
 /** Paths that differ in nothing but upper and lower case. */
-import type { FolderPaths } from "../store/store.ts";
+import type { FolderPaths } from "./mailbox.ts";
 
 /**
  * The paths among `candidates` that are spelt like `folders` but for case, each once. Postfix folds by Unicode's rules,

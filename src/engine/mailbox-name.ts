@@ -2,7 +2,7 @@
  * Names as Cyrus keeps them (its mailboxes.db): "domain!user.name.folder", levels separated by ".", a dot inside a
  * level written "^", levels in the modified UTF-7 of RFC 3501 section 5.1.3 (Cyrus lib/mboxname.c, lib/charset.c).
  */
-import type { MailboxId } from "../store/store.ts";
+import type { MailboxId } from "./mailbox.ts";
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 

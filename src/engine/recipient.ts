@@ -2,7 +2,7 @@
  * From the key of a request to the mailbox it is about, by the rules of the original (Cyrus imap/smmapd.c,
  * lib/mboxname.c) as established by experiment; where we depart from them, docs/differences.md says why.
  */
-import type { MailboxId } from "../store/store.ts";
+import type { MailboxId } from "./mailbox.ts";
 
 /** The addressing options of imapd.conf. */
 export interface RecipientRules {

@@ -2,7 +2,7 @@
  * The decision, whole: facts in, verdict and reply out. Nothing else in the program chooses a status.
  * The order of the rules is the original's (Cyrus imap/smmapd.c verify_user, imap/quota_db.c).
  */
-import type { MailboxFacts, MailboxId, MailboxPresent, QuotaUsage } from "../store/store.ts";
+import type { MailboxFacts, MailboxId, MailboxPresent, QuotaUsage } from "./mailbox.ts";
 import { internalName } from "./mailbox-name.ts";
 import type { Unaddressable } from "./recipient.ts";
 
