@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ldapEntry, ldapResult, ScriptedLdap } from "../../../fixtures/servers/ldap-script.ts";
 import { openLdapStore } from "../../../fixtures/servers/ldap-store.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
-import type { MailboxStore, UserMailbox } from "../../../src/store/store.ts";
+import { type MailboxStore, StoreError, type UserMailbox } from "../../../src/store/store.ts";
 
 let server: ScriptedLdap;
 let store: MailboxStore;
@@ -76,6 +76,23 @@ describe("a look-up", () => {
     await start([false, true, true], { smmap_ldap_preset: "kolab" });
     expect(await lookup()).toEqual({ exists: true, rights: "", quotas: [] });
     expect(searches()).toBe(3);
+  });
+});
+
+describe("a search that does not succeed", () => {
+  it("is an error whatever its code is, and whether an entry came before", async () => {
+    let code = 0;
+    let isFound = false;
+    server = await ScriptedLdap.start(({ id, operation, socket }) => {
+      if (operation !== 0x63) return;
+      socket.write(Buffer.concat([...(isFound ? [ldapEntry(id, "cn=a")] : []), ldapResult(id, 0x65, code)]));
+    });
+    store = openLdapStore({ ldap_uri: `ldap://127.0.0.1:${server.port}`, ldap_base: "dc=test" });
+    for (code = 1; code < 128; code++) {
+      for (isFound of [false, true]) await expect(lookup(), `code ${code}`).rejects.toBeInstanceOf(StoreError);
+    }
+    code = 0;
+    expect(await lookup()).toMatchObject({ exists: true });
   });
 });
 
