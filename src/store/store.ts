@@ -18,7 +18,7 @@ export type {
   SharedMailbox,
   UserMailbox,
 } from "../engine/mailbox.ts";
-export { encodeModifiedUtf7, internalName } from "../engine/mailbox-name.ts";
+export { decodeModifiedUtf7, encodeModifiedUtf7, internalName } from "../engine/mailbox-name.ts";
 
 /** What surrounds one look-up. */
 export interface LookupOptions {
@@ -149,5 +149,3 @@ export interface StoreAdapter<Options = unknown> {
   /** Makes the store at once. Never waits for the backend and does not fail because it is down. */
   open(options: Options, context: StoreContext): MailboxStore;
 }
-
-export { decodeModifiedUtf7, encodeModifiedUtf7, internalName } from "../engine/mailbox-name.ts";
