@@ -10,16 +10,22 @@ export interface Io {
 }
 
 /** Exit statuses of sysexits.h that we use. */
-export const exit = { ok: 0, usage: 64, software: 70, tempfail: 75, config: 78 } as const;
+export const exit = { ok: 0, usage: 64, unavailable: 69, software: 70, tempfail: 75, config: 78 } as const;
 
 /** A mistake on the command line. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** There is no daemon that could be asked. */
+export class UnavailableError extends Error {
+  override readonly name = "UnavailableError";
+}
+
 /** The exit status of a program that ends with this error. */
 export function exitStatusOf(error: unknown): number {
   if (error instanceof UsageError) return exit.usage;
+  if (error instanceof UnavailableError) return exit.unavailable;
   if (error instanceof ConfigError) return exit.config;
   if (error instanceof StoreError) return exit.tempfail;
   return exit.software;

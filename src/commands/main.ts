@@ -9,11 +9,15 @@ type Command = (args: readonly string[], io: Io) => Promise<number>;
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import("./check.ts")).check,
   conf: async () => (await import("./conf.ts")).conf,
+  purge: async () => (await import("./purge.ts")).purge,
+  status: async () => (await import("./status.ts")).status,
 };
 
 const usage = `usage: smmapd [-C file] [-U uses] [-T timeout] [-D] [-p] [-X]
        smmapd check [-C file] [-m map] [-p] [-v] [--json] [--socket path|host:port] address... | -
        smmapd conf [-C file] [--strict]
+       smmapd purge [-C file] [address...]
+       smmapd status [-C file] [--json]
 `;
 
 /** Runs what the command line asks for. @returns exit status of sysexits.h */

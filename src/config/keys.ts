@@ -7,6 +7,7 @@ import { daemonKeys } from "./keys-daemon.ts";
 import { imapKeys } from "./keys-imap.ts";
 import { ldapKeys } from "./keys-ldap.ts";
 import { logKeys } from "./keys-log.ts";
+import { observeKeys } from "./keys-observe.ts";
 import { processKeys } from "./keys-process.ts";
 import { sqlKeys } from "./keys-sql.ts";
 
@@ -17,6 +18,7 @@ export const keys: readonly KeyDefinition[] = [
   ...cacheKeys,
   ...processKeys,
   ...logKeys,
+  ...observeKeys,
   ...sqlKeys,
   ...ldapKeys,
   ...imapKeys,

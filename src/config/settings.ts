@@ -31,6 +31,10 @@ export interface Settings {
   readonly connectionsMax: number;
   /** Never empty. */
   readonly listen: readonly ListenAddress[];
+  /** Where metrics are served; [] is nowhere. */
+  readonly metricsListen: readonly ListenAddress[];
+  /** Beginning of the path of each process' control socket; null: there are none. */
+  readonly controlSocket: string | null;
   /** Permission bits of UNIX sockets. */
   readonly socketMode: number;
   readonly log: LogSettings;
@@ -87,6 +91,8 @@ export function readSettings(config: Config): Settings {
     requestMax: positive(config, "smmap_request_max", config.bytes("smmap_request_max")),
     connectionsMax: positive(config, "smmap_connections_max", config.integer("smmap_connections_max")),
     listen: readListen(config, "smmap_listen"),
+    metricsListen: readListen(config, "smmap_metrics_listen"),
+    controlSocket: readControlSocket(config),
     socketMode: readSocketMode(config),
     log: readLog(config),
     isAudited: config.switch("auditlog"),
@@ -176,6 +182,19 @@ function words(config: Config, key: string): readonly string[] {
 
 /** Longest name of a UNIX socket in octets (sockaddr_un of Linux, without its NUL). */
 const SOCKET_PATH_MAX = 107;
+/** Octets of what is put behind the beginning of a control socket's path: a dot, and the number of a process. */
+const PROCESS_MAX = 8;
+
+/** Settings.controlSocket alone, for who does not need the rest to be right. @throws ConfigError */
+export function readControlSocket(config: Config): string | null {
+  const key = "smmap_control_socket";
+  const path = config.string(key) ?? "";
+  if (path === "disabled") return null;
+  if (!path.startsWith("/") || path.endsWith("/")) throw config.error(key, "must be a path from the root, or disabled");
+  const max = SOCKET_PATH_MAX - PROCESS_MAX;
+  if (Buffer.byteLength(path) > max) throw config.error(key, `must have at most ${max} octets`);
+  return path;
+}
 
 /** "/path", "port", "host:port" or "[v6]:port", as in cyrus.conf; else what is wrong with it. */
 export function parseListenAddress(word: string): ListenAddress | string {

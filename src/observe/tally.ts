@@ -20,8 +20,6 @@ export interface CountedRequest {
 }
 
 export class Tally implements StoreEvents {
-  /** Milliseconds since 1970. */
-  readonly startedAt = Date.now();
   readonly replies = new ReplyCounts();
   /** From the request, read whole, to its reply. */
   readonly requestTimes = new Histogram();

@@ -7,16 +7,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress, LogSettings } from "../config/settings.ts";
 import { exit, exitStatusOf, type Io } from "../io.ts";
 import { type LogOptions, ProcessLog } from "../log/log.ts";
-import { ConfigError } from "../store/store.ts";
+import { Tally } from "../observe/tally.ts";
+import { ConfigError, type Log } from "../store/store.ts";
 import { debugCommand, runDebugger } from "./debugger.ts";
 import { type Ending, Endings } from "./ending.ts";
 import { standardClient, standardInput } from "./inherited.ts";
 import type { ListenSource } from "./listen.ts";
 import { logOptions } from "./log-options.ts";
 import type { Master } from "./master.ts";
+import { Observation } from "./observation.ts";
 import { OwnFile } from "./own-file.ts";
-import { chooseIdentity, dropPrivileges } from "./privileges.ts";
+import { chooseIdentity, dropPrivileges, type Identity } from "./privileges.ts";
 import { Reload } from "./reload.ts";
+import { Reporter } from "./reporter.ts";
 import { Server, type ServerWatch } from "./server.ts";
 import { type Configuration, readConfiguration, type Service, startService } from "./service.ts";
 import { folderProblem, socketRights } from "./socket-files.ts";
@@ -72,7 +75,10 @@ class Life {
   readonly #shell: number | null;
   readonly #start: Start;
   readonly #master: Master | null;
-  readonly #log: ProcessLog;
+  readonly #tally = new Tally();
+  readonly #processLog: ProcessLog;
+  /** The same, and what goes wrong is remembered. */
+  readonly #log: Log;
   readonly #systemd: Systemd;
   readonly #endings = new Endings();
   readonly #reload = new Reload();
@@ -86,7 +92,8 @@ class Life {
     this.#shell = io.env.SMMAPD_SHELL === String(process.ppid) ? process.ppid : null;
     this.#start = findStart(io.env, process.pid, this.#shell);
     this.#master = this.#start.by === "master" ? this.#start.master : null;
-    this.#log = new ProcessLog(this.#logOptions(null), { pid: process.pid, stderr: io.stderr, env: io.env });
+    this.#processLog = new ProcessLog(this.#logOptions(null), { pid: process.pid, stderr: io.stderr, env: io.env });
+    this.#log = this.#tally.complaints.listenTo(this.#processLog);
     this.#systemd = new Systemd(io.env, process.pid, this.#log);
     // Before anything slow, so that an early signal is not the end of an unprepared process.
     this.#heedSignals();
@@ -108,7 +115,7 @@ class Life {
   async end(): Promise<void> {
     this.#master?.reportUnavailable();
     this.#systemd.close();
-    await this.#log.close();
+    await this.#processLog.close();
     // Something may hold the process: a backend that hangs, a log that nobody reads.
     setTimeout(() => process.exit(), LAST_MAX).unref();
   }
@@ -116,26 +123,31 @@ class Life {
   async #serve(options: LifeOptions): Promise<number> {
     const isClient = this.#start.by === "client" || options.isClientOnStdin;
     const configuration = await this.#read(options);
-    this.#log.adjust(this.#logOptions(configuration.settings.log));
+    this.#processLog.adjust(this.#logOptions(configuration.settings.log));
     this.#log.debug("executed");
     if (options.isDebugged) await this.#debug(configuration.process.debugCommand);
     const server = new Server(null, this.#log, this.#watch(options, isClient));
     // Ports and folders may be root's alone, and nothing else is to be.
     const identity = chooseIdentity(configuration.process, process);
     if (!isClient) await this.#listen(server, configuration);
+    const reporter = this.#reporter(server);
+    const observation = isClient ? null : await this.#observe(configuration, identity, reporter);
     if (identity !== null) {
       dropPrivileges(identity, process);
-      this.#log.reopen();
+      this.#processLog.reopen();
       this.#warnOfSecrets(options);
     }
     let service = this.#open(configuration, server, options);
+    reporter.service = service;
     if (isClient) server.welcome(standardClient(this.#io));
     this.#announce(server, service);
     this.#reload.start(async () => {
       service = await this.#replace(service, server, options);
+      reporter.service = service;
     });
     const status = await this.#leave(server);
     this.#reload.stop();
+    observation?.close();
     await service.store.close();
     return status;
   }
@@ -182,6 +194,28 @@ class Life {
     return [];
   }
 
+  #reporter(server: Server): Reporter {
+    const host = { pid: process.pid, node: process.version, memory: () => process.memoryUsage.rss() };
+    return new Reporter({ tally: this.#tally, server, name: this.#io.env.CYRUS_SERVICE || "smmap", host });
+  }
+
+  #observe(
+    { settings, process: own }: Configuration,
+    identity: Identity | null,
+    reporter: Reporter,
+  ): Promise<Observation> {
+    return Observation.open({
+      settings,
+      isLasting: this.#master === null,
+      pid: process.pid,
+      uid: identity?.user.uid ?? null,
+      gid: identity?.gid ?? null,
+      rights: socketRights(settings.socketMode, own),
+      reporter,
+      log: this.#log,
+    });
+  }
+
   /** The configuration was read by root, and will be read again by somebody else. */
   #warnOfSecrets({ configFile }: LifeOptions): void {
     try {
@@ -194,8 +228,8 @@ class Life {
   /** Opens the store, and lets the server serve. */
   #open(configuration: Configuration, server: Server, { skipPlus }: LifeOptions): Service {
     const { settings } = configuration;
-    this.#log.adjust(this.#logOptions(settings.log));
-    const service = startService(configuration, { skipPlus, log: this.#log });
+    this.#processLog.adjust(this.#logOptions(settings.log));
+    const service = startService(configuration, { skipPlus, tally: this.#tally, log: this.#log });
     const { requestMax, idleTimeout, connectionsMax } = settings;
     const { responder, policyResponder } = service;
     server.settings = { responder, policyResponder, requestMax, idleTimeout, connectionsMax };
@@ -229,15 +263,19 @@ class Life {
       for (const [key, name] of [
         ["listen", "smmap_listen"],
         ["policyListen", "smmap_policy_listen"],
+        ["metricsListen", "smmap_metrics_listen"],
+        ["controlSocket", "smmap_control_socket"],
       ] as const) {
         const hasMoved = JSON.stringify(service.settings[key]) !== JSON.stringify(old.settings[key]);
         if (hasMoved) this.#log.warning(`${name} has changed: that takes a restart, the old sockets stay`);
       }
       this.#log.notice("configuration read again");
+      this.#tally.reloaded("succeeded");
       void old.store.retire();
       return service;
     } catch (error) {
       this.#log.error(`the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
+      this.#tally.reloaded("failed");
       return old;
     }
   }

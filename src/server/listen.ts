@@ -23,7 +23,6 @@ export interface ListenOptions {
   /** The option that says where, for messages. */
   readonly key: string;
   readonly rights: SocketRights;
-  readonly onConnection: (socket: Socket) => void;
 }
 
 export interface Listener {
@@ -39,10 +38,17 @@ export interface Listener {
 const BACKLOG = 1024;
 
 /** @throws ConfigError where the address cannot be had */
-export async function listen(source: ListenSource, options: ListenOptions): Promise<Listener> {
-  if ("path" in source) await removeStaleSocket(source.path);
+export function listen(
+  source: ListenSource,
+  { onConnection, ...options }: ListenOptions & { readonly onConnection: (socket: Socket) => void },
+): Promise<Listener> {
   // Exim closes its half after the request and reads on; see "half-close" in docs/differences.md.
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, options.onConnection);
+  return listenWith(createServer({ allowHalfOpen: true, noDelay: true }, onConnection), source, options);
+}
+
+/** The same with a server that is made already, such as one of HTTP. */
+export async function listenWith(server: Server, source: ListenSource, options: ListenOptions): Promise<Listener> {
+  if ("path" in source) await removeStaleSocket(source.path);
   await bind(server, source, options.key);
   const listener = { name: nameOf(server, source), fd: descriptorOf(server), close: () => void server.close() };
   try {
@@ -95,7 +101,7 @@ function setRights(path: string, { mode, uid, gid }: SocketRights): void {
 }
 
 /** Removes a socket's file that a dead process left. A living one is left alone: binding then says that it is in use. */
-async function removeStaleSocket(path: string): Promise<void> {
+export async function removeStaleSocket(path: string): Promise<void> {
   if (!(await isStale(path))) return;
   // Another process may have put its own there meanwhile: what was taken away is asked again, and put back if it lives.
   const aside = join(dirname(path), `.${randomBytes(3).toString("hex")}`);

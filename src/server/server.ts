@@ -1,6 +1,7 @@
 /** All listening sockets and all connections of the daemon. */
 import { NetstringDecoder } from "../engine/netstring.ts";
 import { PolicyDecoder } from "../engine/policy-request.ts";
+import type { ConnectionReport } from "../observe/report.ts";
 import type { Log } from "../store/store.ts";
 import { type Client, Connection, type ConnectionOptions } from "./connection.ts";
 import { type Listener, type ListenSource, listen, type SocketRights } from "./listen.ts";
@@ -45,6 +46,8 @@ export class Server {
   #isClosing = false;
   #closing: NodeJS.Timeout | undefined;
   #whenEmpty: (() => void)[] = [];
+  #accepted = 0;
+  #refused = 0;
 
   /** @param settings null: they come later, and clients wait for them */
   constructor(settings: ServerSettings | null, log: Log, watch: ServerWatch | null = null) {
@@ -61,6 +64,11 @@ export class Server {
   /** Descriptors of its sockets. */
   get descriptors(): readonly number[] {
     return this.#listeners.map((listener) => listener.fd);
+  }
+
+  get connectionCounts(): ConnectionReport {
+    const { size: open } = this.#connections;
+    return { open, waiting: this.#waiting.size, accepted: this.#accepted, refused: this.#refused };
   }
 
   get settings(): ServerSettings {
@@ -93,6 +101,7 @@ export class Server {
       client.destroy();
       return;
     }
+    this.#accepted++;
     this.#watch?.opened();
     if (this.#hasRoom()) this.#serve(client, protocol);
     else this.#letWait(client, protocol);
@@ -162,6 +171,7 @@ export class Server {
       this.#log.warning(`smmap_connections_max: all ${this.#settings.connectionsMax} connections are in use`);
     }
     if (this.#waiting.size >= WAITING_MAX) {
+      this.#refused++;
       client.destroy();
       return;
     }

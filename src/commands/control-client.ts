@@ -1,0 +1,52 @@
+/** Asks running daemons over their control sockets. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { loadConfig } from "../config/config.ts";
+import { readControlSocket } from "../config/settings.ts";
+import { type Io, UnavailableError } from "../io.ts";
+import { type ControlReply, type ControlRequest, findControlPaths } from "../server/control-protocol.ts";
+import { ConfigError } from "../store/store.ts";
+
+/** Milliseconds for an answer; the status of a store that hangs takes as long as a look-up may. */
+const PATIENCE = 60_000;
+
+/**
+ * The replies of all processes that smmap_control_socket leads to, in the order of their numbers.
+ * @throws ConfigError where the file names no sockets, UnavailableError where no process answers
+ */
+export async function askAll(
+  configFile: string,
+  request: ControlRequest,
+  { env }: Pick<Io, "env">,
+): Promise<readonly ControlReply[]> {
+  const beginning = readControlSocket(loadConfig({ file: configFile, env }));
+  if (beginning === null) throw new ConfigError("smmap_control_socket: it is disabled, so no daemon can be asked");
+  const replies = await Promise.all(findControlPaths(beginning).map((path) => ask(path, request)));
+  const answered = replies.filter((reply) => reply !== null);
+  if (answered.length === 0) throw new UnavailableError(`no smmapd is running behind ${beginning}.*`);
+  return answered;
+}
+
+/** null: the process behind the socket is gone. */
+async function ask(path: string, request: ControlRequest): Promise<ControlReply | null> {
+  const socket = await open(path);
+  if (socket === null) return null;
+  socket.setTimeout(PATIENCE, () => socket.destroy(new Error("no answer")));
+  socket.end(`${JSON.stringify(request)}\n`);
+  const reply = await text(socket);
+  return reply === "" ? null : JSON.parse(reply);
+}
+
+async function open(path: string): Promise<Socket | null> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ECONNREFUSED" || code === "ENOENT") return null;
+    const advice = code === "EACCES" ? "only root and the user that the daemon runs as may ask it" : message;
+    throw new UnavailableError(`${path}: ${advice}`, { cause: error });
+  }
+}

@@ -1,0 +1,22 @@
+/** `smmapd status`: what the running daemon tells of itself. */
+import { exit, type Io, UnavailableError, UsageError } from "../io.ts";
+import { askAll } from "./control-client.ts";
+import { parseOptions } from "./options.ts";
+import { describeStatus } from "./status-text.ts";
+
+const kinds = { "-C": "value", "--json": "flag" } as const;
+
+/** `smmapd status [-C file] [--json]` @returns 0: all stores answer; 75 (EX_TEMPFAIL): some do not */
+export async function status(args: readonly string[], io: Io): Promise<number> {
+  const { given, values, words } = parseOptions(args, kinds);
+  if (words.length > 0) throw new UsageError(`status takes no ${words[0]}`);
+  const replies = await askAll(values["-C"] ?? "/etc/imapd.conf", { command: "status" }, io);
+  const statuses = replies.map((reply) => {
+    if ("status" in reply) return reply.status;
+    throw new UnavailableError("error" in reply ? reply.error : "the daemon gave another answer");
+  });
+  const now = Date.now();
+  const texts = statuses.map((one) => `${describeStatus(one, now).join("\n")}\n`);
+  io.stdout.write(given.has("--json") ? `${JSON.stringify(statuses)}\n` : texts.join("\n"));
+  return statuses.some(({ problem }) => problem !== null) ? exit.tempfail : exit.ok;
+}

@@ -1,0 +1,91 @@
+/** The control socket: where `smmapd status` and `smmapd purge` ask. Never stands in the way of an answer to mail. */
+import type { Socket } from "node:net";
+import {
+  type ControlReply,
+  controlPath,
+  findControlPaths,
+  parseControlRequest,
+  REQUEST_MAX,
+} from "./control-protocol.ts";
+import { type Listener, listen, removeStaleSocket } from "./listen.ts";
+import type { Reporter } from "./reporter.ts";
+
+export interface ControlOptions {
+  /** smmap_control_socket. */
+  readonly beginning: string;
+  readonly pid: number;
+  /** Whom it belongs to; null: as it comes. */
+  readonly uid: number | null;
+  readonly gid: number | null;
+  readonly reporter: Reporter;
+}
+
+/** Nobody else may know the addresses that people ask for. */
+const MODE = 0o600;
+const CONNECTIONS_MAX = 16;
+/** Milliseconds. */
+const IDLE_TIMEOUT = 30_000;
+
+/** @throws ConfigError where the socket cannot be had */
+export async function openControl({ beginning, pid, uid, gid, reporter }: ControlOptions): Promise<Listener> {
+  for (const path of findControlPaths(beginning)) await removeStaleSocket(path);
+  const sockets = new Set<Socket>();
+  const onConnection = (socket: Socket) => {
+    if (sockets.size >= CONNECTIONS_MAX) {
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    void converse(socket, reporter);
+  };
+  const source = { path: controlPath(beginning, pid) };
+  const listener = await listen(source, {
+    key: "smmap_control_socket",
+    rights: { mode: MODE, uid, gid },
+    onConnection,
+  });
+  return {
+    ...listener,
+    close() {
+      listener.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** Answers line after line, until the other end leaves, is silent for too long, or makes a line too long. */
+async function converse(socket: Socket, reporter: Reporter): Promise<void> {
+  socket.setTimeout(IDLE_TIMEOUT, () => socket.destroy());
+  try {
+    for await (const line of linesOf(socket)) {
+      socket.write(`${JSON.stringify(await reply(line, reporter))}\n`);
+    }
+    socket.end();
+  } catch {
+    // Whatever it is, it is the other end's affair.
+    socket.destroy();
+  }
+}
+
+async function* linesOf(socket: Socket): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of socket.setEncoding("utf8")) {
+    text += chunk;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+      yield text.slice(0, end);
+      text = text.slice(end + 1);
+    }
+    if (text.length > REQUEST_MAX) throw new Error("the request is too long");
+  }
+}
+
+async function reply(line: string, reporter: Reporter): Promise<ControlReply> {
+  try {
+    const request = parseControlRequest(line);
+    if (request.command === "status") return { status: await reporter.status() };
+    return { purged: reporter.purge(request.addresses) };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}
