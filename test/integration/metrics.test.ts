@@ -1,0 +1,319 @@
+/** What a monitor gets, over real sockets: metrics in the format of Prometheus, health, readiness. */
+import { type IncomingMessage, request } from "node:http";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterEach, describe, expect, it } from "vitest";
+import { ObservedServer } from "../../fixtures/observed-server.ts";
+import { bounds } from "../../src/observe/histogram.ts";
+
+let observed: ObservedServer;
+
+afterEach(() => observed.close());
+
+const start = async (config = "", isLasting = true) => {
+  observed = await ObservedServer.start({
+    config: `smmap_metrics_listen: {configdirectory}/metrics\n${config}`,
+    isLasting,
+  });
+};
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+}
+
+async function get(path: string, method = "GET"): Promise<Answer> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request({ socketPath: observed.at("metrics"), path, method, agent: false }, resolve)
+      .once("error", reject)
+      .end();
+  });
+  return { status: response.statusCode, headers: response.headers, body: await text(response) };
+}
+
+interface Family {
+  readonly type: string;
+  readonly samples: ReadonlyMap<string, number>;
+}
+
+/** Reads Prometheus' text format 0.0.4, and throws at whatever is not in it. */
+function parseExposition(exposition: string): ReadonlyMap<string, Family> {
+  const families = new Map<string, Family>();
+  const label = String.raw`[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*"`;
+  const sample = new RegExp(String.raw`^([a-zA-Z_:][\w:]*(?:\{${label}(?:,${label})*\})?) (-?[\d.e+-]+|\+Inf|Nan)$`);
+  let name = "";
+  let samples = new Map<string, number>();
+  for (const line of exposition
+    .trimEnd()
+    .split("\n")
+    .filter((one) => one !== "")) {
+    const [, kind, family = "", rest = ""] = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line) ?? [];
+    if (kind === "HELP") {
+      if (families.has(family)) throw new Error(`${family} is there twice`);
+      if (rest === "") throw new Error(`${family} has no help`);
+      name = family;
+    } else if (kind === "TYPE") {
+      if (family !== name) throw new Error(`type of ${family} within ${name}`);
+      samples = new Map();
+      families.set(name, { type: rest, samples });
+    } else {
+      const [, series = "", value = ""] = sample.exec(line) ?? [];
+      if (!series.startsWith(name) || samples.has(series)) throw new Error(`out of place: ${line}`);
+      samples.set(series, value === "+Inf" ? Number.POSITIVE_INFINITY : Number(value));
+    }
+  }
+  return families;
+}
+
+async function scrape(): Promise<ReadonlyMap<string, Family>> {
+  const { status, headers, body } = await get("/metrics");
+  expect(status).toBe(200);
+  expect(headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+  return parseExposition(body);
+}
+
+/** The values of one metric, as an object. */
+const valuesOf = (families: ReadonlyMap<string, Family>, name: string) =>
+  Object.fromEntries(families.get(name)?.samples ?? []);
+
+describe("/metrics", () => {
+  it("counts what was answered, by map, status and reason", async () => {
+    await start();
+    await observed.ask(
+      "anna@village.example",
+      "anna@village.example",
+      "nobody@village.example",
+      "dora@village.example",
+    );
+    expect(valuesOf(await scrape(), "smmapd_requests_total")).toEqual({
+      'smmapd_requests_total{map="cyrus",status="OK",reason="accept"}': 2,
+      'smmapd_requests_total{map="cyrus",status="NOTFOUND",reason="absent"}': 1,
+      'smmapd_requests_total{map="cyrus",status="TEMP",reason="over-quota"}': 1,
+    });
+  });
+
+  it.each([
+    ["smmapd_request_duration_seconds", 3],
+    ["smmapd_store_lookup_duration_seconds", 2],
+  ])("has %s as a histogram of Prometheus'", async (name, count) => {
+    await start();
+    await observed.ask("anna@village.example", "anna@village.example", "nobody@village.example");
+    const { type, samples = new Map() } = (await scrape()).get(name) ?? {};
+    expect(type).toBe("histogram");
+    const buckets = [...bounds.map((bound) => String(bound / 1000)), "+Inf"].map((bound) =>
+      samples.get(`${name}_bucket{le="${bound}"}`),
+    );
+    expect(buckets).toHaveLength(bounds.length + 1);
+    expect(buckets).not.toContain(undefined);
+    expect(buckets).toEqual([...buckets].sort((a, b) => a - b));
+    expect(buckets.at(-1)).toBe(count);
+    expect(samples.get(`${name}_count`)).toBe(count);
+    expect(samples.get(`${name}_sum`)).toBeGreaterThan(0);
+    expect(samples.get(`${name}_sum`)).toBeLessThan(60);
+    expect(samples.size).toBe(bounds.length + 3);
+  });
+
+  it("counts errors of the store by code, and knows the breaker", async () => {
+    await start("smmap_breaker_failures: 2\nsmmap_breaker_reset: 1h");
+    const before = await scrape();
+    expect(valuesOf(before, "smmapd_store_breaker_open")).toEqual({ smmapd_store_breaker_open: 0 });
+    observed.village.fault = "down";
+    await observed.ask("anna@village.example", "anna@village.example", "anna@village.example");
+    const after = await scrape();
+    expect(after.get("smmapd_store_errors_total")?.samples.get('smmapd_store_errors_total{code="unavailable"}')).toBe(
+      2,
+    );
+    expect(valuesOf(after, "smmapd_store_spared_total")).toEqual({ smmapd_store_spared_total: 1 });
+    expect(valuesOf(after, "smmapd_store_breaker_open")).toEqual({ smmapd_store_breaker_open: 1 });
+  });
+
+  it("counts what the cache does, and nothing where there is none", async () => {
+    await start();
+    await observed.ask("anna@village.example", "anna@village.example", "anna@village.example");
+    const families = await scrape();
+    expect(valuesOf(families, "smmapd_cache_hits_total")).toEqual({ smmapd_cache_hits_total: 2 });
+    expect(valuesOf(families, "smmapd_cache_misses_total")).toEqual({ smmapd_cache_misses_total: 1 });
+    expect(valuesOf(families, "smmapd_cache_entries")).toEqual({ smmapd_cache_entries: 1 });
+    await observed.close();
+    await start("smmap_cache_size: 0");
+    await observed.ask("anna@village.example", "anna@village.example");
+    expect(valuesOf(await scrape(), "smmapd_cache_misses_total")).toEqual({ smmapd_cache_misses_total: 0 });
+  });
+
+  it("goes on counting after the configuration is read again", async () => {
+    await start();
+    await observed.ask("anna@village.example");
+    observed.open();
+    observed.tally.reloaded("succeeded");
+    await observed.ask("anna@village.example");
+    const families = await scrape();
+    expect(families.get("smmapd_request_duration_seconds")?.samples.get("smmapd_request_duration_seconds_count")).toBe(
+      2,
+    );
+    expect(valuesOf(families, "smmapd_reloads_total")).toEqual({
+      'smmapd_reloads_total{outcome="succeeded"}': 1,
+      'smmapd_reloads_total{outcome="failed"}': 0,
+    });
+  });
+
+  it("tells of connections, the store, the versions and the process", async () => {
+    await start();
+    await observed.ask("anna@village.example");
+    const families = await scrape();
+    expect(valuesOf(families, "smmapd_connections_accepted_total")).toEqual({ smmapd_connections_accepted_total: 1 });
+    expect(valuesOf(families, "smmapd_store_info")).toEqual({ 'smmapd_store_info{store="memory"}': 1 });
+    expect(valuesOf(families, "smmapd_build_info")).toEqual({
+      'smmapd_build_info{version="0.1.0",node="v20.0.0"}': 1,
+    });
+    expect(families.get("process_resident_memory_bytes")?.samples.get("process_resident_memory_bytes")).toBeGreaterThan(
+      0,
+    );
+  });
+
+  it("is the same for all who ask at once, and does not grow", async () => {
+    await start();
+    await observed.ask("anna@village.example");
+    const all = await Promise.all(Array.from({ length: 8 }, scrape));
+    for (const families of all) expect([...families.keys()]).toEqual([...(all[0]?.keys() ?? [])]);
+    const series = (families: ReadonlyMap<string, Family>) =>
+      [...families].filter(([name]) => name.startsWith("smmapd_")).flatMap(([, { samples }]) => [...samples.keys()]);
+    const before = series(await scrape());
+    for (let i = 0; i < 20; i++) await scrape();
+    expect(series(await scrape())).toEqual(before);
+  });
+
+  it("names no address", async () => {
+    await start();
+    observed.village.fault = "down";
+    await observed.ask("secret-name@village.example", 'quo"te+x@village.example');
+    expect((await get("/metrics")).body).not.toMatch(/secret-name|quo/);
+  });
+});
+
+describe("/healthz", () => {
+  it("is well however the store is", async () => {
+    await start();
+    observed.village.fault = "hang";
+    expect(await get("/healthz")).toMatchObject({ status: 200, body: "ok\n" });
+  });
+});
+
+describe("/readyz", () => {
+  it("is ready when the store answers", async () => {
+    await start();
+    expect(await get("/readyz")).toMatchObject({ status: 200, body: "ready\n" });
+    expect(await get("/readyz?verbose")).toMatchObject({ status: 200 });
+  });
+
+  it.each(["down", "denied", "garbage", "hang"] as const)("is not when the store is at fault: %s", async (fault) => {
+    await start("smmap_query_timeout: 1s");
+    observed.village.fault = fault;
+    expect(await get("/readyz")).toMatchObject({ status: 503, body: "not ready\n" });
+  });
+
+  it("is not before the store is open, nor when the daemon is about to end", async () => {
+    observed = new ObservedServer({ config: "smmap_metrics_listen: {configdirectory}/metrics" });
+    await observed.observe();
+    expect((await get("/readyz")).status).toBe(503);
+    expect((await get("/metrics")).status).toBe(200);
+    observed.open();
+    expect((await get("/readyz")).status).toBe(503);
+    await observed.server.listen([{ path: observed.at("smmap") }], { mode: 0o600, uid: null, gid: null });
+    await expect.poll(async () => (await get("/readyz")).status).toBe(200);
+    await observed.server.drain(0, 0);
+    expect((await get("/readyz")).status).toBe(503);
+  });
+
+  it("does not ask the store for each of many", async () => {
+    await start();
+    let pings = 0;
+    const ping = observed.village.ping.bind(observed.village);
+    observed.village.ping = (options) => {
+      pings++;
+      return ping(options);
+    };
+    await Promise.all(Array.from({ length: 20 }, () => get("/readyz")));
+    expect(pings).toBeGreaterThan(0);
+    expect(pings).toBeLessThan(20);
+  });
+});
+
+describe("HTTP", () => {
+  it.each(["/", "/metrics/", "/Metrics", "//metrics", "/../metrics", "/%6detrics", "/?/metrics"])(
+    "has no %s",
+    async (path) => {
+      await start();
+      expect(await get(path)).toMatchObject({ status: 404, body: "/metrics\n/healthz\n/readyz\n" });
+    },
+  );
+
+  it("knows GET and HEAD alone", async () => {
+    await start();
+    const head = await get("/healthz", "HEAD");
+    expect(head).toMatchObject({ status: 200, body: "" });
+    expect(head.headers["content-length"]).toBe("3");
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"]) {
+      expect(await get("/metrics", method)).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
+    }
+  });
+
+  it.each(["\r\n\r\n", "6:cyrus a,", "GET\r\n\r\n", `GET / HTTP/1.1\r\nX: ${"x".repeat(100_000)}`, "\0\0\0\0"])(
+    "survives %j",
+    async (junk) => {
+      await start();
+      const socket = connect(observed.at("metrics"));
+      socket.on("error", () => {});
+      socket.end(junk);
+      await text(socket).catch(() => "");
+      expect((await get("/healthz")).status).toBe(200);
+    },
+  );
+
+  it("drops what is too much, and keeps nobody from being served afterwards", async () => {
+    await start();
+    const sockets = Array.from({ length: 100 }, () => connect(observed.at("metrics")));
+    let closed = 0;
+    for (const socket of sockets) {
+      socket.on("error", () => {});
+      socket.once("close", () => closed++);
+    }
+    await expect.poll(() => closed).toBeGreaterThanOrEqual(36);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(async () => (await get("/healthz").catch(() => null))?.status).toBe(200);
+  });
+
+  it("listens by TCP as well, and tells where", async () => {
+    observed = await ObservedServer.start({ config: "smmap_metrics_listen: 127.0.0.1:0 {configdirectory}/metrics" });
+    const [, port = ""] = /serving metrics on 127\.0\.0\.1:(\d+)$/m.exec(observed.lines.join("\n")) ?? [];
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`);
+    expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
+    expect((await get("/healthz")).status).toBe(200);
+  });
+
+  it("is not worth a daemon that does not start", async () => {
+    await start();
+    const other = await ObservedServer.start({ config: `smmap_metrics_listen: ${observed.at("metrics")}` });
+    const complaint = `warning: smmap_metrics_listen: cannot listen on ${observed.at("metrics")}: another program listens there`;
+    expect(other.lines).toContain(complaint);
+    expect(await other.ask("anna@village.example")).toEqual(["OK anna@village.example"]);
+    await other.close();
+  });
+
+  it("is not there under master(8), where processes come and go", async () => {
+    await start("", false);
+    expect(observed.lines).toContain("warning: smmap_metrics_listen counts for nothing under master(8)");
+    await expect(get("/healthz")).rejects.toThrow("ENOENT");
+  });
+
+  it("ends with the daemon, whoever is still connected", async () => {
+    await start();
+    const socket = connect(observed.at("metrics"));
+    socket.on("error", () => {});
+    socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await new Promise((resolve) => socket.once("data", resolve));
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    await observed.close();
+    await closed;
+  });
+});
