@@ -15,7 +15,7 @@ export function describeStatus(status: Status, now: number): readonly string[] {
     ...(store === null ? [row("store", "not open yet")] : describeStore(store, status.problem)),
     row(
       "requests",
-      `${rate(requests.perSecond)}, ${rate(requests.failuresPerSecond)} failing; ${requests.inFlight} waiting`,
+      `${rate(requests.perSecond)}, ${rate(requests.failuresPerSecond)} failing; ${requests.inFlight} in flight`,
     ),
     row("", describeTimes(requests.times)),
     ...requests.replies.map((reply) => row("", describeReply(reply))),

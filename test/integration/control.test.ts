@@ -1,0 +1,306 @@
+/** The control socket, and the commands that ask there: `smmapd status` and `smmapd purge`. */
+import { existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { PassThrough, Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { afterEach, describe, expect, it } from "vitest";
+import { ObservedServer } from "../../fixtures/observed-server.ts";
+import { main } from "../../src/commands/main.ts";
+import type { Status } from "../../src/observe/report.ts";
+
+const started: ObservedServer[] = [];
+
+async function start(config = "", pid = 4711, folder?: string): Promise<ObservedServer> {
+  const observed = await ObservedServer.start({ config, pid, ...(folder === undefined ? {} : { folder }) });
+  started.push(observed);
+  return observed;
+}
+
+afterEach(async () => {
+  for (const observed of started.splice(0)) await observed.close();
+});
+
+/** Sends a text and returns all that comes back. */
+async function say(observed: ObservedServer, words: string): Promise<string> {
+  const socket = connect(observed.at("socket/smmap-control.4711"));
+  socket.on("error", () => {});
+  socket.end(words);
+  return await text(socket).catch(() => "");
+}
+
+async function run(observed: ObservedServer, command: string, ...args: readonly string[]) {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const io = { stdin: Readable.from([]), stdout, stderr, env: {} };
+  const status = await main([command, "-C", observed.configFile, ...args], io);
+  for (const stream of [stdout, stderr]) stream.end();
+  return { status, out: await text(stdout), err: await text(stderr) };
+}
+
+describe("the socket", () => {
+  it("is for root and the daemon's user only", async () => {
+    const observed = await start();
+    expect(statSync(observed.at("socket/smmap-control.4711")).mode & 0o7777).toBe(0o600);
+  });
+
+  it("goes with the daemon", async () => {
+    const observed = await start("smmap_control_socket: {configdirectory}/elsewhere");
+    expect(readdirSync(observed.folder)).toContain("elsewhere.4711");
+    const socket = connect(observed.at("elsewhere.4711"));
+    socket.on("error", () => {});
+    await new Promise((resolve) => socket.once("connect", resolve));
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    await observed.close();
+    await closed;
+    expect(existsSync(observed.at("elsewhere.4711"))).toBe(false);
+  });
+
+  it("is nowhere if it is disabled", async () => {
+    const observed = await start("smmap_control_socket: disabled");
+    expect(readdirSync(observed.at("socket"))).toEqual([]);
+    const { status, err } = await run(observed, "status");
+    expect([status, err]).toEqual([78, "smmapd: smmap_control_socket: it is disabled, so no daemon can be asked\n"]);
+  });
+
+  it("is not worth a daemon that does not start", async () => {
+    const observed = await start("smmap_control_socket: {configdirectory}/missing/control");
+    const complaint = `cannot listen on ${observed.at("missing/control.4711")}: there is no folder ${observed.at("missing")}`;
+    expect(observed.lines).toContainEqual(expect.stringContaining(`warning: smmap_control_socket: ${complaint}`));
+    expect(await observed.ask("anna@village.example")).toEqual(["OK anna@village.example"]);
+  });
+
+  it("takes the place of one that a dead process left, and removes those of others", async () => {
+    const observed = new ObservedServer();
+    started.push(observed);
+    const beginning = observed.at("socket/smmap-control");
+    for (const number of [4711, 4712]) await leaveDead(`${beginning}.${number}`);
+    for (const name of ["x", "4713x", ""]) writeFileSync(`${beginning}.${name}`, "somebody's");
+    writeFileSync(`${beginning}.4714`, "no socket at all");
+    await observed.observe();
+    expect(readdirSync(observed.at("socket")).sort()).toEqual(
+      ["smmap-control.", "smmap-control.4711", "smmap-control.4713x", "smmap-control.4714", "smmap-control.x"].sort(),
+    );
+    expect(await say(observed, '{"command":"status"}\n')).toContain('"problem":"not open yet"');
+  });
+
+  /** The file of a socket on which nobody listens any more. */
+  async function leaveDead(path: string): Promise<void> {
+    const server = createServer();
+    const aside = `${path}.aside`;
+    await new Promise<void>((resolve) => server.listen(aside, resolve));
+    linkSync(aside, path);
+    await new Promise((resolve) => server.close(resolve));
+    expect(statSync(path).isSocket()).toBe(true);
+  }
+});
+
+describe("on the socket", () => {
+  it("each line is a request, and each gets one reply", async () => {
+    const observed = await start();
+    const replies = await say(
+      observed,
+      '{"command":"purge"}\n{"command":"status"}\n{"command":"purge","addresses":[]}\n',
+    );
+    const parsed = replies
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(parsed).toEqual([{ purged: true }, { status: expect.anything() }, { purged: true }]);
+  });
+
+  it("pieces of a line are put together", async () => {
+    const observed = await start();
+    const socket = connect(observed.at("socket/smmap-control.4711"));
+    const words = Buffer.from('{"command":"purge","addresses":["ännä@village.example"]}\n');
+    for (const byte of words) await new Promise((resolve) => socket.write(Buffer.of(byte), resolve));
+    socket.end();
+    expect(await text(socket)).toBe('{"purged":true}\n');
+  });
+
+  it.each([
+    ["junk", "the request is no JSON"],
+    ["", "the request is no JSON"],
+    ["null", 'the command is neither "status" nor "purge"'],
+    ["[]", 'the command is neither "status" nor "purge"'],
+    ['{"command":"stop"}', 'the command is neither "status" nor "purge"'],
+    ['{"command":"purge","addresses":"anna"}', "the addresses are no list of texts"],
+    ['{"command":"purge","addresses":[1]}', "the addresses are no list of texts"],
+    ['{"command":"purge","addresses":null}', "the addresses are no list of texts"],
+  ])("%j is told what is wrong, and nothing is purged", async (line, error) => {
+    const observed = await start();
+    await observed.ask("anna@village.example");
+    expect(JSON.parse(await say(observed, `${line}\n`))).toEqual({ error });
+    await observed.ask("anna@village.example");
+    expect(observed.village.lookups).toBe(1);
+  });
+
+  it("nobody can make it remember more than a line", async () => {
+    const observed = await start();
+    expect(await say(observed, "x".repeat(10_000_000))).toBe("");
+    expect(JSON.parse(await say(observed, '{"command":"purge"}\n'))).toEqual({ purged: true });
+  });
+
+  it("too many at once are too many, and the next ones are served again", async () => {
+    const observed = await start();
+    const sockets = Array.from({ length: 40 }, () => connect(observed.at("socket/smmap-control.4711")));
+    let closed = 0;
+    for (const socket of sockets) {
+      socket.on("error", () => {});
+      socket.once("close", () => closed++);
+    }
+    await expect.poll(() => closed).toBe(24);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(() => say(observed, '{"command":"purge"}\n')).toBe('{"purged":true}\n');
+  });
+});
+
+describe("smmapd status", () => {
+  it("shows what a person wants to know", async () => {
+    const observed = await start();
+    await observed.ask("anna@village.example", "anna@village.example", "nobody@village.example");
+    observed.tally.reloaded("succeeded");
+    const { status, out, err } = await run(observed, "status");
+    expect([status, err]).toEqual([0, ""]);
+    expect(out).toMatch(/^smmapd 0\.1\.0, service smmap, process 4711, up .*, 64 MiB$/m);
+    expect(out).toMatch(new RegExp(`^listening +${observed.at("smmap4711")}$`, "m"));
+    expect(out).toMatch(/^store +memory \(.*\): it answers$/m);
+    expect(out).toMatch(/^look-ups +2 answered, half of them within [\d.]+ ms, 99 % within [\d.]+ ms$/m);
+    expect(out).toMatch(/^requests +\d+\.\d a second, 0\.0 a second failing; 0 in flight$/m);
+    expect(out).toMatch(/^ +2 {2}cyrus OK \(accept\)$/m);
+    expect(out).toMatch(/^ +1 {2}cyrus NOTFOUND \(absent\)$/m);
+    expect(out).toMatch(/^connections +[01] open, 0 waiting, 1 so far, 0 turned away$/m);
+    expect(out).toMatch(/^cache +\d answers kept; 1 hits \(33\.3 %\), 2 misses, 0 joined, 0 stale$/m);
+    expect(out).toMatch(/^reloads +1, the last one \d+ s ago$/m);
+    expect(out).toMatch(/^ +[\d.]+ ms {2}absent {6}cyrus nobody@village\.example {2}\(\d+ s ago\)$/m);
+    expect(out).not.toContain("last errors");
+  });
+
+  it("tells of trouble with the store, and by its exit status", async () => {
+    const observed = await start("smmap_breaker_failures: 2\nsmmap_breaker_reset: 1h\nsmmap_cache_size: 0");
+    observed.village.fault = "down";
+    await observed.ask("anna@village.example", "bert@village.example", "carla@village.example");
+    const { status, out } = await run(observed, "status");
+    expect(status).toBe(75);
+    expect(out).toMatch(/^store +memory \(.*\): memory: the backend is down \[unavailable\]$/m);
+    expect(out).toMatch(/^ +it failed too often and is left alone for a moment \(smmap_breaker_failures\)$/m);
+    expect(out).toMatch(/^ +failed: 2 unavailable$/m);
+    expect(out).toMatch(/^ +1 not made while it was left alone$/m);
+    expect(out).toMatch(/^cache +none$/m);
+    expect(out).toMatch(/^ +\d+ s ago {2}error: memory: the backend is down \[unavailable\]$/m);
+  });
+
+  it("does not wait for a store that hangs longer than a look-up may take", async () => {
+    const observed = await start("smmap_query_timeout: 1s");
+    observed.village.fault = "hang";
+    const { status, out } = await run(observed, "status");
+    expect(status).toBe(75);
+    expect(out).toMatch(/^store +memory \(.*\): memory: no answer within 1000 ms \[timeout\]$/m);
+  });
+
+  it("is JSON for programs", async () => {
+    const observed = await start();
+    await observed.ask("anna@village.example");
+    const { status, out } = await run(observed, "status", "--json");
+    expect(status).toBe(0);
+    const [first, ...more] = JSON.parse(out) as Status[];
+    expect(more).toEqual([]);
+    expect(first).toMatchObject({
+      version: "0.1.0",
+      pid: 4711,
+      addresses: [observed.at("smmap4711")],
+      problem: null,
+      store: { name: "memory", isResting: false, errors: { unavailable: 0 } },
+      requests: { inFlight: 0, replies: [{ map: "cyrus", status: "OK", reason: "accept", count: 1 }] },
+      cache: { hits: 0, misses: 1 },
+      slowest: [{ address: "anna@village.example", map: "cyrus", reason: "accept" }],
+      complaints: [],
+    });
+  });
+
+  it("cannot be used to drive a terminal", async () => {
+    const observed = await start();
+    const hostile = "\x1b]0;gotcha\x07\n\u202efred\r@village.example";
+    await observed.ask(Buffer.from(hostile).toString("latin1"));
+    observed.village.fault = "down";
+    observed.tally.complaints.listenTo({ error() {}, warning() {}, notice() {}, info() {}, debug() {} }).error(hostile);
+    const { out } = await run(observed, "status");
+    const json = await run(observed, "status", "--json");
+    expect(out).toContain("\\x1b]0;gotcha\\x07\\x0a\\u202efred\\x0d@village.example");
+    for (const shown of [out, json.out]) expect(shown).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f\u202e]/);
+  });
+
+  it("shows all processes of the service, and forgets those that are gone", async () => {
+    const first = await start();
+    const second = await start("", 900, first.folder);
+    const { out } = await run(first, "status");
+    expect([...out.matchAll(/process (\d+)/g)].map(([, pid]) => pid)).toEqual(["900", "4711"]);
+    expect(JSON.parse((await run(first, "status", "--json")).out)).toHaveLength(2);
+    expect(second.folder).toBe(first.folder);
+  });
+
+  it("says that nobody is there", async () => {
+    const observed = new ObservedServer();
+    started.push(observed);
+    const nobody = `smmapd: no smmapd is running behind ${observed.at("socket/smmap-control")}.*\n`;
+    expect(await run(observed, "status")).toEqual({ status: 69, out: "", err: nobody });
+    rmSync(observed.at("socket"), { recursive: true });
+    expect(await run(observed, "purge")).toEqual({ status: 69, out: "", err: nobody });
+    mkdirSync(observed.at("socket"));
+  });
+
+  it("takes no words", async () => {
+    const observed = await start();
+    const { status, err } = await run(observed, "status", "anna");
+    expect(status).toBe(64);
+    expect(err).toContain("status takes no anna");
+  });
+});
+
+describe("smmapd purge", () => {
+  const everybody = ["anna@village.example", "bert@village.example", "anna+Lists@village.example"];
+
+  it("empties the cache", async () => {
+    const observed = await start();
+    await observed.ask(...everybody, ...everybody);
+    expect(observed.village.lookups).toBe(3);
+    expect(await run(observed, "purge")).toEqual({ status: 0, out: "purged: one process\n", err: "" });
+    await observed.ask(...everybody);
+    expect(observed.village.lookups).toBe(6);
+  });
+
+  it("forgets single addresses, however they are written", async () => {
+    const observed = await start("smmap_cache_negative_ttl: 1h");
+    await observed.ask(...everybody, "nobody@village.example");
+    const before = observed.village.lookups;
+    await run(observed, "purge", "BERT@Village.Example", "nobody@village.example", "@", "+Public/Look@village.example");
+    await observed.ask(...everybody, "nobody@village.example");
+    expect(observed.village.lookups).toBe(before + 2);
+  });
+
+  it("takes very many addresses", async () => {
+    const observed = await start();
+    await observed.ask("anna@village.example");
+    const many = Array.from({ length: 5000 }, (_, i) => `user${i}@${"x".repeat(200)}.village.example`);
+    const { status } = await run(observed, "purge", ...many, "anna@village.example");
+    expect(status).toBe(0);
+    await observed.ask("anna@village.example");
+    expect(observed.village.lookups).toBe(2);
+  });
+
+  it("reaches all processes", async () => {
+    const first = await start();
+    const second = await start("", 900, first.folder);
+    for (const observed of [first, second]) await observed.ask("anna@village.example");
+    expect((await run(first, "purge")).out).toBe("purged: 2 processes\n");
+    for (const observed of [first, second]) await observed.ask("anna@village.example");
+    expect([first.village.lookups, second.village.lookups]).toEqual([2, 2]);
+  });
+
+  it("says so where there is no cache", async () => {
+    const observed = await start("smmap_cache_size: 0");
+    expect(await run(observed, "purge")).toEqual({
+      status: 0,
+      out: "there is no cache to purge (one process)\n",
+      err: "",
+    });
+  });
+});
