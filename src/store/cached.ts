@@ -104,16 +104,13 @@ export class CachedStore implements FactSource {
     return this.#store.close();
   }
 
-  /** Forgets one mailbox, or all of them. */
+  /** Forgets all mailboxes, or one; one that is asked for without a detail together with all its details. */
   purge(mailbox?: MailboxId): void {
     this.#generation++;
     this.#inFlight.clear();
-    if (mailbox === undefined) {
-      this.#present.clear();
-      this.#absent.clear();
-    } else {
-      this.#present.delete(keyOf(mailbox));
-      this.#absent.delete(keyOf(mailbox));
+    for (const cache of [this.#present, this.#absent]) {
+      if (mailbox === undefined) cache.clear();
+      else for (const key of keysOf(mailbox, cache)) cache.delete(key);
     }
   }
 
@@ -183,4 +180,11 @@ export class CachedStore implements FactSource {
 /** All that an answer can depend on: the address without its detail holds no "+". */
 function keyOf(mailbox: MailboxId): string {
   return mailbox.detail === null ? mailbox.address : `${mailbox.address}+${mailbox.detail}`;
+}
+
+/** Its keys in a cache: the owner of a folder may well share a quota with it. */
+function keysOf(mailbox: MailboxId, cache: LRUCache<string, Entry>): readonly string[] {
+  const own = keyOf(mailbox);
+  if (mailbox.detail !== null) return [own];
+  return [own, ...[...cache.keys()].filter((key) => key.startsWith(`${own}+`))];
 }

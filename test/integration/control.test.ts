@@ -267,13 +267,16 @@ describe("smmapd purge", () => {
     expect(observed.village.lookups).toBe(6);
   });
 
-  it("forgets single addresses, however they are written", async () => {
+  it("forgets single addresses, however they are written, those without a detail together with their folders", async () => {
     const observed = await start("smmap_cache_negative_ttl: 1h");
     await observed.ask(...everybody, "nobody@village.example");
     const before = observed.village.lookups;
-    await run(observed, "purge", "BERT@Village.Example", "nobody@village.example", "@", "+Public/Look@village.example");
+    await run(observed, "purge", "anna@village.example");
     await observed.ask(...everybody, "nobody@village.example");
     expect(observed.village.lookups).toBe(before + 2);
+    await run(observed, "purge", "BERT@Village.Example", "nobody@village.example", "@", "anna+Lists@village.example");
+    await observed.ask(...everybody, "nobody@village.example");
+    expect(observed.village.lookups).toBe(before + 5);
   });
 
   it("takes very many addresses", async () => {
