@@ -151,6 +151,8 @@ try {
     alone.push(pair[0]);
     together.push(pair[1]);
   }
+  // As many beforehand, for the heap to find its size.
+  await lookUp(store, ENDURANCE);
   const before = footprint();
   await lookUp(store, ENDURANCE);
   const after = footprint();
