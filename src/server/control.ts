@@ -24,11 +24,10 @@ export interface ControlOptions {
 const MODE = 0o600;
 const CONNECTIONS_MAX = 16;
 /** Milliseconds. */
-const IDLE_TIMEOUT = 30_000;
+const IDLE_TIMEOUT = 60_000;
 
 /** @throws ConfigError where the socket cannot be had */
 export async function openControl({ beginning, pid, uid, gid, reporter }: ControlOptions): Promise<Listener> {
-  for (const path of findControlPaths(beginning)) await removeStaleSocket(path);
   const sockets = new Set<Socket>();
   const onConnection = (socket: Socket) => {
     if (sockets.size >= CONNECTIONS_MAX) {
@@ -40,6 +39,7 @@ export async function openControl({ beginning, pid, uid, gid, reporter }: Contro
     void converse(socket, reporter);
   };
   const source = { path: controlPath(beginning, pid) };
+  void removeStaleSockets(beginning, source.path);
   const listener = await listen(source, {
     key: "smmap_control_socket",
     rights: { mode: MODE, uid, gid },
@@ -52,6 +52,19 @@ export async function openControl({ beginning, pid, uid, gid, reporter }: Contro
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** Those of dead processes. Nothing depends on it, so nobody waits for it. @param own path that is not among them */
+async function removeStaleSockets(beginning: string, own: string): Promise<void> {
+  try {
+    await Promise.all(
+      findControlPaths(beginning)
+        .filter((path) => path !== own)
+        .map(removeStaleSocket),
+    );
+  } catch {
+    // Perhaps somebody else's folder. The next process tries again.
+  }
 }
 
 /** Answers line after line, until the other end leaves, is silent for too long, or makes a line too long. */
