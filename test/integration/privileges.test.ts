@@ -1,0 +1,213 @@
+/** Started by root: what is done as root, whom the daemon becomes then, and what it refuses. Needs root to be shown. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { userInfo } from "node:os";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
+import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+
+const isRoot = userInfo().uid === 0;
+/** A user that every system has, and its groups. */
+const USER = "mail";
+
+let folder: DaemonFolder;
+const daemons: Daemon[] = [];
+
+beforeEach(() => {
+  folder = new DaemonFolder();
+});
+
+afterEach(async () => {
+  for (const daemon of daemons.splice(0)) await daemon.kill();
+  folder.remove();
+});
+
+function launch(options: DaemonOptions = {}): Daemon {
+  const daemon = new Daemon(folder, options);
+  daemons.push(daemon);
+  return daemon;
+}
+
+async function start(lines: string, options: DaemonOptions = {}): Promise<Daemon> {
+  folder.configure(lines);
+  const daemon = launch(options);
+  await daemon.says(/listening on/);
+  return daemon;
+}
+
+/** A configuration that is refused. @returns what is said */
+async function refusal(lines: string, options: DaemonOptions = {}): Promise<string> {
+  folder.configure(lines);
+  const daemon = launch(options);
+  expect(await daemon.exited).toEqual({ status: 78, signal: null });
+  return daemon.text;
+}
+
+function id(...args: string[]): string {
+  return execFileSync("id", args, { encoding: "utf8" }).trim();
+}
+
+/** Real, effective, saved and file system ids, and supplementary groups, of a process. */
+function identityOf(pid: number) {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const numbers = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1]?.trim().split(/\s+/);
+  return { uid: numbers("Uid"), gid: numbers("Gid"), groups: numbers("Groups") };
+}
+
+function identity(uid: string, gid: string, groups: string) {
+  return { uid: [uid, uid, uid, uid], gid: [gid, gid, gid, gid], groups: groups.split(" ") };
+}
+
+async function ask(key = "fred"): Promise<string> {
+  const client = await SocketmapClient.connect(folder.socket);
+  try {
+    return await client.ask(key);
+  } finally {
+    client.close();
+  }
+}
+
+describe.skipIf(!isRoot)("root's rights", () => {
+  it.each([
+    ["smmap_user", `smmap_user: ${USER}\ncyrus_user: nobody`, {}],
+    ["cyrus_user", `cyrus_user: ${USER}`, {}],
+    ["CYRUS_USER", "cyrus_user: nobody", { CYRUS_USER: USER }],
+  ])("are given up for the user of %s, for good, with its groups", async (_name, lines, env) => {
+    const daemon = await start(lines, { env });
+    expect(identityOf(daemon.pid)).toEqual(identity(id("-u", USER), id("-g", USER), id("-G", USER)));
+    expect(await ask()).toBe("OK fred");
+  });
+
+  it.each([
+    ["cyrus_group", `cyrus_user: ${USER}\ncyrus_group: daemon`, {}],
+    ["CYRUS_GROUP", `cyrus_user: ${USER}\ncyrus_group: mail`, { CYRUS_GROUP: "daemon" }],
+  ])("are given up for the group of %s", async (_name, lines, env) => {
+    const daemon = await start(lines, { env });
+    const gid = execFileSync("getent", ["group", "daemon"], { encoding: "utf8" }).split(":")[2];
+    expect(identityOf(daemon.pid).gid).toEqual([gid, gid, gid, gid]);
+  });
+
+  it("are kept if smmap_user says so", async () => {
+    const daemon = await start("smmap_user: root");
+    expect(identityOf(daemon.pid).uid).toEqual(["0", "0", "0", "0"]);
+  });
+
+  it.each([
+    [
+      "a user that there is not",
+      "smmap_user: nosuchuser",
+      "smmap_user: root has started smmapd, which becomes the user",
+    ],
+    ["a group that there is not", `cyrus_user: ${USER}\ncyrus_group: nosuchgroup`, "there is no group nosuchgroup"],
+    ["root by the way", "cyrus_user: root", "cyrus_user: root is root; if that is really meant, say so in smmap_user"],
+  ])("are not taken into service for %s", async (_what, lines, message) => {
+    expect(await refusal(lines)).toContain(message);
+  });
+
+  it("open sockets where only root may, and read what only root may", async () => {
+    mkdirSync(folder.at("roots"));
+    folder.configure(`smmap_user: ${USER}\nsmmap_listen: ${folder.at("roots/smmap")}`);
+    chmodSync(folder.configFile, 0o600);
+    for (let i = 0; i < 2; i++) {
+      const daemon = launch();
+      await daemon.says(/listening on/);
+      await daemon.says(/warning: SIGHUP will change nothing until the user of smmapd may read its configuration/);
+      const client = await SocketmapClient.connect(folder.at("roots/smmap"));
+      expect(await client.ask("fred")).toBe("OK fred");
+      daemon.signal("SIGHUP");
+      await daemon.says(/error: the old configuration stays: can't open configuration file .*Permission denied/);
+      expect(await client.ask("fred")).toBe("OK fred");
+      client.close();
+      daemon.signal("SIGTERM");
+      // The socket's file stays, for only root may remove it; the next one does.
+      expect(await daemon.exited).toEqual({ status: 0, signal: null });
+      expect(existsSync(folder.at("roots/smmap"))).toBe(true);
+    }
+  });
+});
+
+describe.skipIf(!isRoot)("sockets", () => {
+  it("belong to whom the configuration says, from the first moment", async () => {
+    await start(`smmap_user: ${USER}\nsmmap_socket_owner: nobody\nsmmap_socket_group: daemon\nsmmap_socket_mode: 0620`);
+    const { uid, gid, mode } = statSync(folder.socket);
+    expect(uid).toBe(Number(id("-u", "nobody")));
+    expect(gid).toBe(Number(execFileSync("getent", ["group", "daemon"], { encoding: "utf8" }).split(":")[2]));
+    expect(mode & 0o7777).toBe(0o620);
+  });
+
+  it("take numbers for names", async () => {
+    await start("smmap_socket_owner: 8\nsmmap_socket_group: 8");
+    expect(statSync(folder.socket)).toMatchObject({ uid: 8, gid: 8 });
+  });
+
+  it("are not given away by who is not root", async () => {
+    const uid = Number(id("-u", USER));
+    chownSync(folder.path, uid, -1);
+    const said = await refusal("smmap_socket_owner: nobody", { uid });
+    expect(said).toMatch(/smmap_socket_owner, smmap_socket_group: cannot give .*smmap away: only root, or for a group/);
+    expect(existsSync(folder.socket)).toBe(false);
+  });
+});
+
+describe("sockets of nobody", () => {
+  it.each([
+    ["owner", "smmap_socket_owner: there is no user nosuchuser", "smmap_socket_owner: nosuchuser"],
+    ["group", "smmap_socket_group: there is no group nosuchgroup", "smmap_socket_group: nosuchgroup"],
+  ])("are refused: %s", async (_what, message, lines) => {
+    expect(await refusal(lines)).toContain(message);
+  });
+});
+
+describe("the folder of a socket", () => {
+  it("that everybody may write to is told of: sendmail does not use it", async () => {
+    mkdirSync(folder.at("open"));
+    chmodSync(folder.at("open"), 0o777);
+    const daemon = await start(`smmap_listen: ${folder.at("open/smmap")}`);
+    expect(daemon.text).toContain(
+      `warning: smmap_listen: everybody can write in ${folder.at("open")}, so sendmail refuses`,
+    );
+  });
+
+  it("that only its owner may enter is told of, if others are to use the socket", async () => {
+    mkdirSync(folder.at("closed"), { mode: 0o700 });
+    const lines = `smmap_listen: ${folder.at("closed/smmap")}`;
+    const daemon = await start(lines);
+    const problem = `warning: smmap_listen: only its owner can look into ${folder.at("closed")}`;
+    expect(daemon.text).toContain(problem);
+    await daemon.kill();
+    const other = await start(`${lines}\nsmmap_socket_mode: 0600`);
+    expect(other.text).not.toContain(problem);
+  });
+
+  it("that there is not, or that may not be written to, is an error", async () => {
+    expect(await refusal(`smmap_listen: ${folder.at("nowhere/smmap")}`)).toContain(
+      `there is no folder ${folder.at("nowhere")}; create it`,
+    );
+    if (!isRoot) return;
+    const uid = Number(id("-u", USER));
+    expect(await refusal("", { uid })).toContain(`no right to write in ${dirname(folder.socket)}`);
+  });
+});
+
+it.skipIf(!isRoot)("a master(8) that has not become somebody else is refused", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(folder.socket, resolve));
+  const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
+  const logged = () => (existsSync(folder.at("log")) ? readFileSync(folder.at("log"), "utf8") : "");
+  writeFileSync(folder.at("logger"), `#!/bin/sh\nexec cat >${folder.at("log")}\n`, { mode: 0o755 });
+  try {
+    const daemon = launch({
+      by: ["bash", "-c", `exec 3> >(exec cat >${folder.at("messages")}); exec "$@"`, "bash"],
+      descriptors: [fd, fd],
+      env: { CYRUS_SERVICE: "smmap", CYRUS_ID: "0", PATH: `${folder.path}:${process.env.PATH}` },
+    });
+    while (!logged().includes("master(8) has started smmapd as root")) await delay(10);
+    daemon.signal("SIGHUP");
+    expect(await daemon.exited).toEqual({ status: 78, signal: null });
+  } finally {
+    server.close();
+  }
+});
