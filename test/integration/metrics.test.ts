@@ -144,7 +144,7 @@ describe("/metrics", () => {
   it("goes on counting after the configuration is read again", async () => {
     await start();
     await observed.ask("anna@village.example");
-    observed.open();
+    await observed.open();
     observed.tally.reloaded("succeeded");
     await observed.ask("anna@village.example");
     const families = await scrape();
@@ -217,7 +217,7 @@ describe("/readyz", () => {
     await observed.observe();
     expect((await get("/readyz")).status).toBe(503);
     expect((await get("/metrics")).status).toBe(200);
-    observed.open();
+    await observed.open();
     expect((await get("/readyz")).status).toBe(503);
     await observed.server.listen([{ path: observed.at("smmap") }], { mode: 0o600, uid: null, gid: null });
     await expect.poll(async () => (await get("/readyz")).status).toBe(200);

@@ -1,0 +1,118 @@
+/** The program itself, watched as it runs. */
+import { execFile } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Daemon, DaemonFolder, program } from "../../fixtures/daemon.ts";
+import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+import type { Status } from "../../src/observe/report.ts";
+
+const NOBODY = 65534;
+let folder: DaemonFolder;
+let daemon: Daemon | null = null;
+
+beforeEach(() => {
+  folder = new DaemonFolder();
+});
+
+afterEach(async () => {
+  await daemon?.kill();
+  daemon = null;
+  folder.remove();
+});
+
+async function start(lines: string): Promise<void> {
+  folder.configure(lines);
+  daemon = await Daemon.start(folder);
+}
+
+async function run(...args: readonly string[]): Promise<string> {
+  const [command = "", ...rest] = args;
+  return (await promisify(execFile)(program, [command, "-C", folder.configFile, ...rest])).stdout;
+}
+
+async function status(): Promise<Status> {
+  const [first] = JSON.parse(await run("status", "--json")) as Status[];
+  if (first === undefined) throw new Error("no process has answered");
+  return first;
+}
+
+async function ask(address: string): Promise<string> {
+  const client = await SocketmapClient.connect(folder.socket);
+  const reply = await client.ask(address);
+  client.close();
+  return reply;
+}
+
+describe("a running daemon", () => {
+  it("shows its status and empties its cache", async () => {
+    await start("");
+    expect(await ask("anna")).toBe("OK anna");
+    expect(await ask("anna")).toBe("OK anna");
+    expect(await status()).toMatchObject({ pid: daemon?.pid, problem: null, cache: { hits: 1, misses: 1 } });
+    expect(await run("purge")).toBe("purged: one process\n");
+    expect(await ask("anna")).toBe("OK anna");
+    expect(await status()).toMatchObject({ cache: { hits: 1, misses: 2 } });
+    expect(await run("status")).toContain(`process ${daemon?.pid}, up `);
+  });
+
+  it("tells of reloads, whether they succeed or fail", async () => {
+    await start("");
+    daemon?.signal("SIGHUP");
+    await daemon?.says(/configuration read again/);
+    expect((await status()).reloads).toMatchObject({ succeeded: 1, failed: 0 });
+    folder.configure("smmap_request_max: many");
+    daemon?.signal("SIGHUP");
+    await daemon?.says(/the old configuration stays/);
+    const { reloads, complaints } = await status();
+    expect(reloads).toMatchObject({ succeeded: 1, failed: 1 });
+    expect(complaints[0]?.message).toMatch(/^the old configuration stays: .*smmap_request_max/);
+  });
+
+  it("serves metrics, and says where", async () => {
+    await start("smmap_metrics_listen: 127.0.0.1:0");
+    await ask("anna");
+    const [, address = ""] = /serving metrics on (\S+)/.exec(daemon?.text ?? "") ?? [];
+    const response = await fetch(`http://${address}/metrics`);
+    expect(await response.text()).toContain('smmapd_requests_total{map="cyrus",status="OK",reason="accept"} 1\n');
+    expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
+  });
+
+  it("says that new addresses take a restart", async () => {
+    await start("");
+    folder.configure("smmap_metrics_listen: 0\nsmmap_control_socket: disabled");
+    daemon?.signal("SIGHUP");
+    await daemon?.says(/smmap_metrics_listen has changed: that takes a restart/);
+    await daemon?.says(/smmap_control_socket has changed: that takes a restart/);
+  });
+
+  it("takes its control socket away at the end", async () => {
+    await start("");
+    expect(readdirSync(folder.at("socket"))).toEqual([`smmap-control.${daemon?.pid}`]);
+    daemon?.signal("SIGTERM");
+    await daemon?.exited;
+    expect(readdirSync(folder.at("socket"))).toEqual([]);
+  });
+
+  it("gives its control socket to whom it becomes", async () => {
+    await start("smmap_user: nobody");
+    const { uid, mode } = statSync(folder.at(`socket/smmap-control.${daemon?.pid}`));
+    expect([uid, mode & 0o777]).toEqual([NOBODY, 0o600]);
+    await ask("anna");
+    expect(await status()).toMatchObject({ requests: { replies: [{ count: 1 }] } });
+    const asNobody = { uid: NOBODY, gid: NOBODY };
+    const { stdout } = await promisify(execFile)(program, ["status", "-C", folder.configFile], asNobody);
+    expect(stdout).toContain("it answers");
+    const asOther = promisify(execFile)(program, ["status", "-C", folder.configFile], { uid: 2, gid: 2 });
+    await expect(asOther).rejects.toMatchObject({
+      code: 69,
+      stderr: expect.stringContaining("only root and the user that the daemon runs as may ask it"),
+    });
+  });
+
+  it("starts without its control socket", async () => {
+    await start("smmap_control_socket: {configdirectory}/missing/control");
+    expect(daemon?.text).toMatch(/warning: smmap_control_socket: cannot listen on .*there is no folder/);
+    expect(await ask("anna")).toBe("OK anna");
+  });
+});
