@@ -137,7 +137,7 @@ class Life {
       this.#processLog.reopen();
       this.#warnOfSecrets(options);
     }
-    let service = this.#open(configuration, server, options);
+    let service = await this.#open(configuration, server, options);
     reporter.service = service;
     if (isClient) server.welcome(standardClient(this.#io));
     this.#announce(server, service);
@@ -226,10 +226,10 @@ class Life {
   }
 
   /** Opens the store, and lets the server serve. */
-  #open(configuration: Configuration, server: Server, { skipPlus }: LifeOptions): Service {
+  async #open(configuration: Configuration, server: Server, { skipPlus }: LifeOptions): Promise<Service> {
     const { settings } = configuration;
     this.#processLog.adjust(this.#logOptions(settings.log));
-    const service = startService(configuration, { skipPlus, tally: this.#tally, log: this.#log });
+    const service = await startService(configuration, { skipPlus, tally: this.#tally, log: this.#log });
     const { requestMax, idleTimeout, connectionsMax } = settings;
     const { responder, policyResponder } = service;
     server.settings = { responder, policyResponder, requestMax, idleTimeout, connectionsMax };
@@ -259,7 +259,7 @@ class Life {
 
   async #replace(old: Service, server: Server, options: LifeOptions): Promise<Service> {
     try {
-      const service = this.#open(await this.#read(options), server, options);
+      const service = await this.#open(await this.#read(options), server, options);
       for (const [key, name] of [
         ["listen", "smmap_listen"],
         ["policyListen", "smmap_policy_listen"],

@@ -5,7 +5,7 @@ import { type ProcessSettings, readProcess } from "../config/process-settings.ts
 import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
 import { Tally } from "../observe/tally.ts";
-import { CachedStore } from "../store/cached.ts";
+import type { CachedStore } from "../store/cached.ts";
 import type { FactSource } from "../store/fact-source.ts";
 import { GuardedStore } from "../store/guarded.ts";
 import { type Leniency, LenientStore } from "../store/lenient.ts";
@@ -69,7 +69,10 @@ export async function openService(options: ConfigurationSource & ServiceOptions)
 }
 
 /** Tells the log of the warnings, and opens the store. */
-export function startService({ settings, warnings, openStore }: Configuration, options: ServiceOptions): Service {
+export async function startService(
+  { settings, warnings, openStore }: Configuration,
+  options: ServiceOptions,
+): Promise<Service> {
   const { log, tally = new Tally() } = options;
   for (const warning of warnings) log.warning(warning);
   const { policy, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
@@ -82,7 +85,8 @@ export function startService({ settings, warnings, openStore }: Configuration, o
     events: tally,
   });
   const isCached = settings.cache.size > 0 && opened.capabilities.isInstant !== true;
-  const cache = isCached ? new CachedStore(guarded, settings.cache, log) : null;
+  // Its library is loaded only where there is something to remember.
+  const cache = isCached ? new (await import("../store/cached.ts")).CachedStore(guarded, settings.cache, log) : null;
   const store = cache ?? guarded;
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);
