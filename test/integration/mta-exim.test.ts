@@ -1,0 +1,42 @@
+/** Debian's Exim with the ACL and with the router of contrib/exim, on a unix socket and on TCP. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Exim } from "../../fixtures/servers/exim.ts";
+import { MtaRig } from "../../fixtures/servers/mta-rig.ts";
+import { eachPort, expected, inShort, interrupt, type MtaPort, mtaTrials, rcptAlone } from "./mta-trials.ts";
+
+let rig: MtaRig;
+let ports: readonly MtaPort[] = [];
+
+beforeAll(async () => {
+  rig = await MtaRig.create();
+  const sockets = { unix: null, tcp: `inet:127.0.0.1:${rig.daemon.port}` };
+  const all = (["acl", "router"] as const).flatMap((recipe) =>
+    Object.entries(sockets).map(([kind, socket]) => ({ name: `${recipe}-${kind}`, recipe, socket })),
+  );
+  ports = await Promise.all(
+    all.map(async ({ name, recipe, socket }) => {
+      const { port } = await rig.add(({ system }) => Exim.start(system, name, { recipe, socket }));
+      return { name, way: "exim", port } as const;
+    }),
+  );
+});
+
+afterAll(() => rig.close());
+
+mtaTrials(
+  () => rig,
+  () => ports,
+);
+
+it("defers while the daemon is away, and asks it again as soon as it is back", async () => {
+  const overTcp = ports.filter(({ name }) => name.endsWith("tcp"));
+  expect(await interrupt(rig, overTcp)).toEqual(expected(overTcp, () => ["250", "451 4.3.0", "250", "550 5.1.1"]));
+});
+
+it("defers over a unix socket until the end of a session that has seen the daemon away", async () => {
+  const overUnix = ports.filter(({ name }) => name.endsWith("unix"));
+  // So does Exim 4.96: after a failed connection it takes the next one for failed, too, and then ends the session.
+  expect(await interrupt(rig, overUnix)).toEqual(expected(overUnix, () => ["250", "451 4.3.0", "451 4.3.0", "421"]));
+  const next = await eachPort(overUnix, ({ port }) => rcptAlone(port, "anna@example.org").then(inShort));
+  expect(next).toEqual(expected(overUnix, () => "250"));
+});
