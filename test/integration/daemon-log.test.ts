@@ -24,7 +24,7 @@ afterEach(async () => {
 
 function start(...lines: readonly string[]): Daemon {
   folder.configure(lines.join("\n"));
-  daemon = new Daemon(folder, { by: [process.execPath], env: { PATH: syslog.path } });
+  daemon = new Daemon(folder, { env: { PATH: `${syslog.path}:${process.env.PATH}` } });
   return daemon;
 }
 
