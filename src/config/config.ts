@@ -16,13 +16,15 @@ export interface ConfigSource {
   readonly file: string;
   /** The environment: CYRUS_PREFIX, and CYRUS_SERVICE for the name of the service ("smmap" without it). */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What was read of the file before; without it, it is read. */
+  readonly conf?: ImapdConf;
   /** Options of an adapter, where they are known beforehand. */
   readonly keys?: readonly KeyDefinition[];
 }
 
 /** @throws ConfigError where the file cannot be read, breaks the grammar, sets an option twice, has no configdirectory */
-export function loadConfig({ file, env, keys = [] }: ConfigSource): Config {
-  return new Config(readImapdConf(file, env.CYRUS_PREFIX), env.CYRUS_SERVICE || "smmap", keys);
+export function loadConfig({ file, env, conf, keys = [] }: ConfigSource): Config {
+  return new Config(conf ?? readImapdConf(file, env.CYRUS_PREFIX), env.CYRUS_SERVICE || "smmap", keys);
 }
 
 /** An option as it is in force. */
@@ -43,7 +45,8 @@ const configDirectoryToken = /^\{configdirectory\}/i;
 export class Config implements ConfigReader {
   /** In lower case. An option written with this name and "_" in front is for us alone. */
   readonly service: string;
-  readonly #conf: ImapdConf;
+  /** What was read. */
+  readonly conf: ImapdConf;
   #definitions: ReadonlyMap<string, KeyDefinition>;
   #settled: SettledOptions;
   /** Names without a definition that were asked for all the same, such as imap1_password. */
@@ -52,7 +55,7 @@ export class Config implements ConfigReader {
 
   /** @param keys options beyond those of the manual page */
   constructor(conf: ImapdConf, service: string, keys: readonly KeyDefinition[] = []) {
-    this.#conf = conf;
+    this.conf = conf;
     this.service = service.toLowerCase();
     this.#definitions = byName([...ownKeys, ...keys]);
     this.#settled = this.#settle();
@@ -128,7 +131,7 @@ export class Config implements ConfigReader {
 
   /** What a person should know about the file, with file and line. Complete once everything has been read. */
   warnings(): readonly string[] {
-    const { warnings: traps } = this.#conf;
+    const { warnings: traps } = this.conf;
     return [...traps, ...this.#settled.warnings, ...this.#unknownNames(), ...this.#openSecrets(), ...this.#warnings];
   }
 
@@ -148,7 +151,7 @@ export class Config implements ConfigReader {
   }
 
   #settle(): SettledOptions {
-    return settleOptions(this.#conf.options, this.service, (name) => this.#isKnown(name));
+    return settleOptions(this.conf.options, this.service, (name) => this.#isKnown(name));
   }
 
   #isKnown(name: string): boolean {
@@ -206,7 +209,7 @@ export class Config implements ConfigReader {
 
   #describe(key: string, problem: string): string {
     const setting = this.#find(key);
-    if (setting === undefined) return `${this.#conf.file}: ${key}: ${problem} (the file does not set it)`;
+    if (setting === undefined) return `${this.conf.file}: ${key}: ${problem} (the file does not set it)`;
     const value = this.#isSecret(key) ? masked : `'${setting.value}'`;
     return `${setting.file}:${setting.line}: ${setting.name}: ${problem} (value ${value})`;
   }
@@ -223,7 +226,7 @@ export class Config implements ConfigReader {
   /** Names with our prefix that are neither ours nor an option of Cyrus for this service: mistyped, most likely. */
   #unknownNames(): string[] {
     const options = [...this.#definitions.keys(), ...cyrusOptions];
-    return this.#conf.options.flatMap(({ name, file, line }) => {
+    return this.conf.options.flatMap(({ name, file, line }) => {
       const prefix = [`${this.service}_`, "smmap_"].find((start) => name.startsWith(start));
       if (prefix === undefined || this.#isKnown(name)) return [];
       const rest = name.slice(prefix.length);
@@ -237,7 +240,7 @@ export class Config implements ConfigReader {
   #openSecrets(): string[] {
     const open = new Map<string, Setting>();
     for (const [name, setting] of this.#settled.settings) {
-      const isOpen = this.#isSecret(name) && this.#conf.worldReadable.has(setting.file);
+      const isOpen = this.#isSecret(name) && this.conf.worldReadable.has(setting.file);
       if (isOpen && !open.has(setting.file)) open.set(setting.file, setting);
     }
     return [...open.values()].map(

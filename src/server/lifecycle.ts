@@ -4,7 +4,7 @@
  */
 import { accessSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ListenAddress, LogSettings } from "../config/settings.ts";
+import type { LogSettings } from "../config/settings.ts";
 import { exit, exitStatusOf, type Io } from "../io.ts";
 import { type LogOptions, ProcessLog } from "../log/log.ts";
 import { Tally } from "../observe/tally.ts";
@@ -12,20 +12,23 @@ import { ConfigError, type Log } from "../store/store.ts";
 import { debugCommand, runDebugger } from "./debugger.ts";
 import { type Ending, Endings } from "./ending.ts";
 import { standardClient, standardInput } from "./inherited.ts";
-import type { ListenSource } from "./listen.ts";
 import { logOptions } from "./log-options.ts";
 import type { Master } from "./master.ts";
 import { Observation } from "./observation.ts";
 import { OwnFile } from "./own-file.ts";
+import type { Primary } from "./primary.ts";
 import { chooseIdentity, dropPrivileges, type Identity } from "./privileges.ts";
 import { Reload } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
 import { Server, type ServerWatch } from "./server.ts";
 import { type Configuration, readConfiguration, type Service, startService } from "./service.ts";
-import { folderProblem, socketRights } from "./socket-files.ts";
+import { heedSignals } from "./signals.ts";
+import { socketRights } from "./socket-files.ts";
+import { openSockets } from "./sockets.ts";
 import { findStart, type Start } from "./start.ts";
 import { Systemd } from "./systemd.ts";
 import { Uses } from "./uses.ts";
+import { Workers } from "./workers.ts";
 
 export interface LifeOptions {
   /** Path of imapd.conf (-C). */
@@ -75,6 +78,8 @@ class Life {
   readonly #shell: number | null;
   readonly #start: Start;
   readonly #master: Master | null;
+  /** Not null: this is a worker. */
+  readonly #primary: Primary | null;
   readonly #tally = new Tally();
   readonly #processLog: ProcessLog;
   /** The same, and what goes wrong is remembered. */
@@ -90,13 +95,14 @@ class Life {
   constructor(io: Io) {
     this.#io = io;
     this.#shell = io.env.SMMAPD_SHELL === String(process.ppid) ? process.ppid : null;
-    this.#start = findStart(io.env, process.pid, this.#shell);
+    this.#start = findStart(process, this.#shell);
     this.#master = this.#start.by === "master" ? this.#start.master : null;
+    this.#primary = this.#start.by === "primary" ? this.#start.primary : null;
     this.#processLog = new ProcessLog(this.#logOptions(null), { pid: process.pid, stderr: io.stderr, env: io.env });
     this.#log = this.#tally.complaints.listenTo(this.#processLog);
     this.#systemd = new Systemd(io.env, process.pid, this.#log);
     // Before anything slow, so that an early signal is not the end of an unprepared process.
-    this.#heedSignals();
+    this.#heed();
   }
 
   async run(readOptions: () => LifeOptions): Promise<number> {
@@ -116,6 +122,7 @@ class Life {
     this.#master?.reportUnavailable();
     this.#systemd.close();
     await this.#processLog.close();
+    this.#primary?.leave();
     // Something may hold the process: a backend that hangs, a log that nobody reads.
     setTimeout(() => process.exit(), LAST_MAX).unref();
   }
@@ -125,11 +132,16 @@ class Life {
     const configuration = await this.#read(options);
     this.#processLog.adjust(this.#logOptions(configuration.settings.log));
     this.#log.debug("executed");
-    if (options.isDebugged) await this.#debug(configuration.process.debugCommand);
+    if (options.isDebugged && this.#primary === null) await this.#debug(configuration.process.debugCommand);
+    if (configuration.process.workers > 1 && this.#isOwnMaster && (options.uses ?? options.timeout) !== null) {
+      throw new ConfigError("smmap_workers: options -U and -T are for a single process");
+    }
     const server = new Server(null, this.#log, this.#watch(options, isClient));
     // Ports and folders may be root's alone, and nothing else is to be.
     const identity = chooseIdentity(configuration.process, process);
-    if (!isClient) await this.#listen(server, configuration);
+    // Nobody gets to a socket before it has its rights.
+    process.umask(0o077);
+    if (!isClient) await openSockets(server, this.#start, configuration, this.#log);
     const reporter = this.#reporter(server);
     const observation = isClient ? null : await this.#observe(configuration, identity, reporter);
     if (identity !== null) {
@@ -141,22 +153,28 @@ class Life {
     reporter.service = service;
     if (isClient) server.welcome(standardClient(this.#io));
     this.#announce(server, service);
+    const workers = this.#workers(server);
+    void this.#divide(workers, configuration);
     this.#reload.start(async () => {
-      service = await this.#replace(service, server, options);
+      service = await this.#replace(service, server, options, workers);
       reporter.service = service;
     });
-    const status = await this.#leave(server);
+    const status = await this.#leave(server, workers);
     this.#reload.stop();
     observation?.close();
     await service.store.close();
     return status;
   }
 
-  #read({ configFile }: LifeOptions): Promise<Configuration> {
+  async #read({ configFile }: LifeOptions): Promise<Configuration> {
     if (this.#master !== null && process.getuid?.() === 0) {
       throw new ConfigError("master(8) has started smmapd as root, and its services refuse to be that: see cyrus_user");
     }
-    return readConfiguration({ configFile, env: this.#io.env });
+    const { env } = this.#io;
+    if (this.#primary === null) return await readConfiguration({ configFile, env });
+    const conf = await this.#primary.conf();
+    // The first process has warned of it.
+    return { ...(await readConfiguration({ configFile, env, conf })), warnings: [] };
   }
 
   async #debug(format: string | null): Promise<void> {
@@ -166,32 +184,18 @@ class Life {
     this.#log.debug(`debugger returned exit status: ${await runDebugger(command)}`);
   }
 
-  async #listen(server: Server, configuration: Configuration): Promise<void> {
-    // Nobody gets to a socket that does not have its rights yet.
-    process.umask(0o077);
-    const sources = this.#sources(configuration);
-    const rights = socketRights(configuration.settings.socketMode, configuration.process);
-    await server.listen(sources, rights);
-    const policySources = this.#policySources(configuration);
-    await server.listen(policySources, rights, "policy");
-    for (const source of [...sources, ...policySources]) {
-      const problem = "path" in source ? folderProblem(source.path, rights) : null;
-      if (problem !== null) this.#log.warning(`smmap_listen: ${problem}`);
-    }
+  /** Has as many processes serve as the configuration says. */
+  async #divide(workers: Workers | null, { conf, process: { workers: count } }: Configuration): Promise<void> {
+    if (workers === null) return;
+    await workers.configure(conf, count - 1);
+    if (count > 1) this.#log.notice(`${count} processes serve`);
   }
 
-  #sources({ settings }: Configuration): readonly ListenSource[] {
-    const start = this.#start;
-    if (start.by === "systemd") return start.sockets;
-    if (start.by !== "master") return settings.listen;
-    return [{ fd: start.master.socket, name: `the socket of service ${start.master.service}` }];
-  }
-
-  /** Master starts several of us, and hands over one socket: a second one could only be bound by the first. */
-  #policySources({ settings }: Configuration): readonly ListenAddress[] {
-    if (this.#master === null || settings.policyListen.length === 0) return settings.policyListen;
-    this.#log.warning("smmap_policy_listen counts for nothing under master(8): start a smmapd of its own for it");
-    return [];
+  /** null: no other process is ours to start. */
+  #workers(server: Server): Workers | null {
+    if (!this.#isOwnMaster) return null;
+    const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+    return new Workers({ command, env: this.#io.env, pid: process.pid, sockets: server.sockets }, this.#log);
   }
 
   #reporter(server: Server): Reporter {
@@ -205,7 +209,8 @@ class Life {
     reporter: Reporter,
   ): Promise<Observation> {
     return Observation.open({
-      settings,
+      // Of several processes the first serves metrics.
+      settings: this.#primary === null ? settings : { ...settings, metricsListen: [] },
       isLasting: this.#master === null,
       pid: process.pid,
       uid: identity?.user.uid ?? null,
@@ -237,6 +242,11 @@ class Life {
     return service;
   }
 
+  /** Nobody else starts processes for these sockets. */
+  get #isOwnMaster(): boolean {
+    return this.#start.by === "person" || this.#start.by === "systemd";
+  }
+
   /** Of beginning and end. Processes that others start come and go, and nobody wants to be told. */
   get #tell(): (message: string) => void {
     return this.#isAttended ? this.#log.notice : this.#log.debug;
@@ -244,7 +254,7 @@ class Life {
 
   /** A person may read what is written to the standard error output. */
   get #isAttended(): boolean {
-    return this.#master === null && standardInput() !== "socket";
+    return this.#master === null && this.#primary === null && standardInput() !== "socket";
   }
 
   #announce(server: Server, { settings, store }: Service): void {
@@ -255,11 +265,13 @@ class Life {
     }
     for (const address of server.addresses) tell(`listening on ${address}`);
     this.#systemd.ready();
+    this.#primary?.report("serving");
   }
 
-  async #replace(old: Service, server: Server, options: LifeOptions): Promise<Service> {
+  async #replace(old: Service, server: Server, options: LifeOptions, workers: Workers | null): Promise<Service> {
     try {
-      const service = await this.#open(await this.#read(options), server, options);
+      const configuration = await this.#read(options);
+      const service = await this.#open(configuration, server, options);
       for (const [key, name] of [
         ["listen", "smmap_listen"],
         ["policyListen", "smmap_policy_listen"],
@@ -269,25 +281,30 @@ class Life {
         const hasMoved = JSON.stringify(service.settings[key]) !== JSON.stringify(old.settings[key]);
         if (hasMoved) this.#log.warning(`${name} has changed: that takes a restart, the old sockets stay`);
       }
-      this.#log.notice("configuration read again");
-      this.#tally.reloaded("succeeded");
       void old.store.retire();
+      await this.#divide(workers, configuration);
+      this.#tell("configuration read again");
+      this.#tally.reloaded("succeeded");
+      this.#primary?.report("serving");
       return service;
     } catch (error) {
       this.#log.error(`the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
       this.#tally.reloaded("failed");
+      this.#primary?.report("refused");
       return old;
     }
   }
 
   /** Serves until it is time to end, and lets the clients go. @returns exit status */
-  async #leave(server: Server): Promise<number> {
+  async #leave(server: Server, workers: Workers | null): Promise<number> {
     for (let ending = await this.#endings.next(); ; ) {
       this.#tell(`ending: ${ending.reason}`);
       this.#systemd.stopping();
       if (ending.status === exit.software && !this.#hasServed) await this.#outlive();
       this.#master?.reportUnavailable();
-      const gone = this.#letGo(server, ending).then(() => null);
+      const gone = Promise.all([this.#letGo(server, ending), workers?.end(ending.haste, this.#drainTimeout)]).then(
+        () => null,
+      );
       const hastier = await Promise.race([gone, this.#endings.next()]);
       if (hastier === null) return ending.status;
       ending = hastier;
@@ -340,26 +357,18 @@ class Life {
     return this.#master?.isGone === true || (this.#shell !== null && this.#shell !== process.ppid);
   }
 
-  #heedSignals(): void {
-    const isService = this.#master !== null;
-    // Cyrus' services end with EX_TEMPFAIL where they are told to end at once.
-    const atOnce = { haste: "at once", status: isService ? exit.tempfail : exit.ok } as const;
-    const drain = { haste: "drain", status: exit.ok } as const;
-    let isToldBefore = false;
-    process.on("SIGHUP", () => {
-      if (isService) this.#endings.want({ reason: "SIGHUP", ...drain });
-      else this.#reload.request();
-    });
-    process.on("SIGTERM", () => {
-      this.#endings.want({ reason: "SIGTERM", ...(isService || isToldBefore ? atOnce : drain) });
-      isToldBefore = true;
-    });
-    for (const signal of ["SIGINT", "SIGQUIT"] as const) {
-      process.on(signal, () => this.#endings.want({ reason: signal, ...atOnce }));
-    }
+  /** Signals, orders, mistakes. */
+  #heed(): void {
+    const endings = this.#endings;
+    const role = this.#master !== null ? "service" : this.#primary !== null ? "worker" : "daemon";
+    heedSignals(process, role, { endings, reload: this.#reload });
     process.on("uncaughtException", (error) => {
       this.#log.error(stackOf(error));
-      this.#endings.want({ reason: "a mistake in smmapd", haste: "at once", status: exit.software });
+      endings.want({ reason: "a mistake in smmapd", haste: "at once", status: exit.software });
+    });
+    this.#primary?.serve({
+      configure: this.#reload.request,
+      end: (reason, haste) => endings.want({ reason, haste, status: exit.ok }),
     });
     if (this.#shell !== null) process.kill(this.#shell, "SIGUSR1");
   }

@@ -6,6 +6,7 @@ import type { Log } from "../store/store.ts";
 import { type Client, Connection, type ConnectionOptions } from "./connection.ts";
 import { type Listener, type ListenSource, listen, type SocketRights } from "./listen.ts";
 import type { PolicyResponder } from "./policy-responder.ts";
+import type { ServedSocket } from "./primary.ts";
 import type { Responder } from "./responder.ts";
 
 /** What is spoken on a socket: socketmap, or Postfix' policy delegation. */
@@ -38,7 +39,7 @@ export class Server {
   readonly #log: Log;
   readonly #watch: ServerWatch | null;
   #settings: ServerSettings | null;
-  readonly #listeners: Listener[] = [];
+  readonly #listeners: (Listener & { readonly protocol: Protocol })[] = [];
   readonly #connections = new Set<Connection>();
   readonly #waiting = new Map<Client, Protocol>();
   /** Milliseconds of silence after which a client is let go; null: we are not about to end. */
@@ -61,9 +62,9 @@ export class Server {
     return this.#listeners.map((listener) => listener.name);
   }
 
-  /** Descriptors of its sockets. */
-  get descriptors(): readonly number[] {
-    return this.#listeners.map((listener) => listener.fd);
+  /** What it listens on. */
+  get sockets(): readonly ServedSocket[] {
+    return this.#listeners.map(({ fd, name, protocol }) => ({ fd, name, protocol }));
   }
 
   get connectionCounts(): ConnectionReport {
@@ -91,7 +92,8 @@ export class Server {
     const key = protocol === "socketmap" ? "smmap_listen" : "smmap_policy_listen";
     for (const source of sources) {
       const onConnection = (client: Client) => this.welcome(client, protocol);
-      this.#listeners.push(await listen(source, { key, rights, onConnection }));
+      const listener = await listen(source, { key, rights, onConnection });
+      this.#listeners.push({ ...listener, protocol });
     }
   }
 

@@ -1,6 +1,7 @@
 /** A configuration made into something that answers: the store it names, opened and guarded, and the rules around it. */
 import { dirname } from "node:path";
 import { loadConfig } from "../config/config.ts";
+import type { ImapdConf } from "../config/imapd-conf.ts";
 import { type ProcessSettings, readProcess } from "../config/process-settings.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
@@ -20,10 +21,14 @@ export interface ConfigurationSource {
   /** Path of imapd.conf. */
   readonly configFile: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What another process has read of it. */
+  readonly conf?: ImapdConf;
 }
 
 /** imapd.conf, understood by us and by the adapter of the store. */
 export interface Configuration {
+  /** What was read. */
+  readonly conf: ImapdConf;
   readonly settings: Settings;
   readonly process: ProcessSettings;
   /** What a person should know about the file. */
@@ -33,15 +38,16 @@ export interface Configuration {
 }
 
 /** Opens nothing. @throws ConfigError */
-export async function readConfiguration({ configFile, env }: ConfigurationSource): Promise<Configuration> {
-  const config = loadConfig({ file: configFile, env });
+export async function readConfiguration({ configFile, ...source }: ConfigurationSource): Promise<Configuration> {
+  const { env } = source;
+  const config = loadConfig({ file: configFile, ...source });
   const settings = readSettings(config);
   const process = readProcess(config, env);
   const adapter = await loadAdapter(settings.store.name, dirname(configFile));
   config.register(adapter.keys ?? []);
   const options = adapter.parse(config);
   const openStore = (context: StoreContext) => adapter.open(options, context);
-  return { settings, process, warnings: config.warnings(), openStore };
+  return { conf: config.conf, settings, process, warnings: config.warnings(), openStore };
 }
 
 export interface ServiceOptions {

@@ -1,22 +1,35 @@
 import { activatedSockets, type InheritedSocket, standardInput } from "./inherited.ts";
 import { Master } from "./master.ts";
+import { Primary, type WorkerChannel } from "./primary.ts";
 
 /**
  * Who has started the process, as far as can be told by what was left open:
  *
+ * - primary: the first of several processes; this one is its worker
  * - master: Cyrus' master(8)
  * - systemd: its socket activation
  * - client: a client on the standard input and output, by inetd or a shell
  * - person: nobody in particular, so the sockets are ours to make
  */
 export type Start =
+  | { readonly by: "primary"; readonly primary: Primary }
   | { readonly by: "master"; readonly master: Master }
   | { readonly by: "systemd"; readonly sockets: readonly InheritedSocket[] }
   | { readonly by: "client" }
   | { readonly by: "person" };
 
+/** What it takes of Node's `process`. */
+export interface StartedProcess extends WorkerChannel {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  readonly ppid: number;
+}
+
 /** @param shell the shell that stands in for us, if there is one; master knows its process in place of ours */
-export function findStart(env: Readonly<Record<string, string | undefined>>, pid: number, shell: number | null): Start {
+export function findStart(host: StartedProcess, shell: number | null): Start {
+  const { env, pid, ppid } = host;
+  const primary = Primary.find(env, ppid, host);
+  if (primary !== null) return { by: "primary", primary };
   const master = Master.find(env, shell ?? pid);
   if (master !== null) return { by: "master", master };
   const sockets = activatedSockets(env, pid);

@@ -1,0 +1,83 @@
+/** A worker as the first process sees it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { ImapdConf } from "../config/imapd-conf.ts";
+import type { Haste } from "./ending.ts";
+import { type ServedSocket, type WorkerOrder, type WorkerReport, workerEnvironment } from "./primary.ts";
+
+/** What a worker is made of. */
+export interface WorkerSource {
+  /** Program and arguments: those of the first process. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The first process. */
+  readonly pid: number;
+  /** What is to be served. */
+  readonly sockets: readonly ServedSocket[];
+}
+
+/** Milliseconds that a worker may take to serve with a configuration. */
+const TURN_MAX = 10_000;
+
+export class WorkerProcess {
+  readonly #child: ChildProcess;
+  readonly #born = performance.now();
+  /** Resolves when it has ended, and how. */
+  readonly ended: Promise<string>;
+  #isEnding = false;
+  #hear: (report: WorkerReport | null) => void = () => {};
+
+  constructor({ command, env, pid, sockets }: WorkerSource) {
+    const [program = "", ...args] = command;
+    this.#child = spawn(program, args, {
+      env: workerEnvironment(env, pid, sockets),
+      stdio: ["ignore", "inherit", "inherit", ...sockets.map(({ fd }) => fd), "ipc"],
+      serialization: "advanced",
+    });
+    this.ended = new Promise((resolve) => {
+      this.#child.once("exit", (status, signal) => resolve(signal ?? `status ${status}`));
+      this.#child.once("error", (error) => resolve(error.message));
+    });
+    void this.ended.then(() => this.#hear(null));
+    this.#child.on("message", (report) => this.#hear(report as WorkerReport));
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Milliseconds. */
+  get age(): number {
+    return performance.now() - this.#born;
+  }
+
+  /** It was told to end. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Whether it serves with this configuration, in time. */
+  async configure(conf: ImapdConf): Promise<boolean> {
+    this.#send({ order: "configure", conf });
+    let timer: NodeJS.Timeout | undefined;
+    const report = await new Promise<WorkerReport | null>((resolve) => {
+      this.#hear = resolve;
+      timer = setTimeout(resolve, TURN_MAX, null);
+    });
+    clearTimeout(timer);
+    return report === "serving";
+  }
+
+  end(haste: Haste): void {
+    this.#isEnding = true;
+    this.#send({ order: "end", haste });
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  #send(order: WorkerOrder): void {
+    // It may be gone, or never have been: `ended` tells.
+    if (this.#child.connected) this.#child.send(order, () => {});
+  }
+}

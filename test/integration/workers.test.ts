@@ -1,0 +1,223 @@
+/** Several processes on the same sockets. */
+import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
+import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+
+let folder: DaemonFolder;
+const daemons: Daemon[] = [];
+const clients: SocketmapClient[] = [];
+
+beforeEach(() => {
+  folder = new DaemonFolder();
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  for (const daemon of daemons.splice(0)) await daemon.kill();
+  folder.remove();
+});
+
+/** Resolves when so many processes serve. */
+async function start(count: number, lines = "", options: DaemonOptions = {}): Promise<Daemon> {
+  folder.configure(`smmap_workers: ${count}\n${lines}`);
+  const daemon = new Daemon(folder, options);
+  daemons.push(daemon);
+  await daemon.says(new RegExp(`${count} processes serve`));
+  return daemon;
+}
+
+async function connect(address = folder.socket): Promise<SocketmapClient> {
+  const client = await SocketmapClient.connect(address);
+  clients.push(client);
+  return client;
+}
+
+/** Processes that a daemon has started and that are alive. */
+function workersOf(daemon: Daemon): readonly number[] {
+  const path = `/proc/${daemon.pid}/task/${daemon.pid}/children`;
+  const pids = existsSync(path) ? readFileSync(path, "latin1").trim().split(" ").map(Number) : [];
+  return pids.filter((pid) => pid > 0 && isAlive(pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await delay(10);
+}
+
+describe("workers", () => {
+  it("serve all sockets, and each process has its share", async () => {
+    const daemon = await start(3, `smmap_listen: ${folder.socket} 127.0.0.1:0\ndebug: yes`);
+    expect(workersOf(daemon)).toHaveLength(2);
+    const pids = () =>
+      new Set([...daemon.text.matchAll(/smmap\[(\d+)\]: debug: accepted connection/g)].map(([, pid]) => pid));
+    for (const address of daemon.addresses) {
+      for (let round = 0; round < 20 || pids().size < 3; round++) {
+        const some = await Promise.all(Array.from({ length: 10 }, () => SocketmapClient.connect(address)));
+        expect(await Promise.all(some.map((client) => client.ask("fred")))).toEqual(some.map(() => "OK fred"));
+        for (const client of some) client.close();
+      }
+    }
+    expect(pids().size).toBe(3);
+    expect([...pids()].sort()).toEqual([daemon.pid, ...workersOf(daemon)].map(String).sort());
+  });
+
+  it("are one for each processor with auto", async () => {
+    folder.configure("smmap_workers: auto");
+    const daemon = new Daemon(folder);
+    daemons.push(daemon);
+    await daemon.says(/listening on/);
+    expect(await (await connect()).ask("fred")).toBe("OK fred");
+  });
+
+  it("read the configuration again, one after the other, and nobody loses an answer", async () => {
+    const daemon = await start(3);
+    let isOver = false;
+    let answers = 0;
+    const load = Array.from({ length: 50 }, async (_, i) => {
+      while (!isOver) {
+        const client = await SocketmapClient.connect(folder.socket);
+        for (let n = 0; n < 20; n++) {
+          expect(await client.ask(`fred${i}`)).toBe(`OK fred${i}`);
+          answers++;
+        }
+        client.close();
+      }
+    });
+    const all = Promise.all(load);
+    for (let reload = 1; reload <= 20; reload++) {
+      folder.configure(`smmap_workers: 3\nsmmap_test_rights: ${reload % 2 === 0 ? "lp" : "none"}`);
+      const before = answers;
+      daemon.signal("SIGHUP");
+      await Promise.race([daemon.says(/configuration read again/, reload), all]);
+      // All of them have it now.
+      const expected = reload % 2 === 0 ? "OK +news" : "NOTFOUND Mailbox does not exist";
+      for (let i = 0; i < 20; i++) {
+        const client = await SocketmapClient.connect(folder.socket);
+        expect(await client.ask("+news")).toBe(expected);
+        client.close();
+      }
+      while (answers < before + 50) await Promise.race([new Promise(setImmediate), all]);
+    }
+    isOver = true;
+    await all;
+    expect(daemon.text).not.toMatch(/error|has ended/);
+  });
+
+  it("keep the old configuration if the new one is broken", async () => {
+    const daemon = await start(2);
+    folder.configure("smmap_workers: 2\nsmmap_test_rights: none\nsmmap_query_timeout: soon");
+    daemon.signal("SIGHUP");
+    await daemon.says(/the old configuration stays/);
+    for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
+  });
+
+  it("become more, and fewer", async () => {
+    const daemon = await start(2);
+    folder.configure("smmap_workers: 4");
+    daemon.signal("SIGHUP");
+    await daemon.says(/configuration read again/, 1);
+    expect(workersOf(daemon)).toHaveLength(3);
+    folder.configure("smmap_workers: 1");
+    daemon.signal("SIGHUP");
+    await daemon.says(/configuration read again/, 2);
+    await until(() => workersOf(daemon).length === 0);
+    expect(await (await connect()).ask("fred")).toBe("OK fred");
+    expect(daemon.text).not.toMatch(/error/);
+  });
+
+  it("that are killed are replaced", async () => {
+    const daemon = await start(3);
+    const before = workersOf(daemon);
+    for (const pid of before) process.kill(pid, "SIGKILL");
+    await daemon.says(/worker \d+ has ended \(SIGKILL\); another takes its place/, 2);
+    expect(await (await connect()).ask("fred")).toBe("OK fred");
+    await until(() => workersOf(daemon).length === 2 && !workersOf(daemon).some((pid) => before.includes(pid)));
+  });
+
+  it("that break down are replaced, and told of with a stack", async () => {
+    const daemon = await start(2);
+    const [worker = 0] = workersOf(daemon);
+    // The first process stands still, so the worker gets the client.
+    daemon.signal("SIGSTOP");
+    (await connect()).ask("crash").catch(() => {});
+    await until(() => !isAlive(worker));
+    daemon.signal("SIGCONT");
+    await daemon.says(/a mistake in smmapd: Error: a mistake of the test's/);
+    await daemon.says(/worker \d+ has ended \(status 70\); another takes its place/);
+    await until(() => workersOf(daemon).length === 1);
+  });
+
+  it("end with the first process: on SIGTERM when clients are silent", async () => {
+    const daemon = await start(3);
+    const workers = workersOf(daemon);
+    const some = await Promise.all(Array.from({ length: 30 }, () => connect()));
+    const [busy] = some as [SocketmapClient];
+    await Promise.all(some.map((client) => client.ask("fred")));
+    daemon.signal("SIGTERM");
+    await daemon.says(/ending: SIGTERM/);
+    let isIdleClosed = false;
+    const closed = Promise.all(some.slice(1).map((client) => client.receiveAll())).then(() => {
+      isIdleClosed = true;
+    });
+    while (!isIdleClosed) expect(await busy.ask("fred")).toBe("OK fred");
+    await closed;
+    for (const client of some) client.close();
+    expect(await daemon.exited).toEqual({ status: 0, signal: null });
+    expect(workers.filter(isAlive)).toEqual([]);
+    expect(existsSync(folder.socket)).toBe(false);
+    expect(daemon.text).not.toMatch(/error/);
+  });
+
+  it("end with the first process: at once on SIGINT, which a terminal sends to all", async () => {
+    const daemon = await start(3);
+    const workers = workersOf(daemon);
+    for (const pid of workers) process.kill(pid, "SIGINT");
+    daemon.signal("SIGINT");
+    expect(await daemon.exited).toEqual({ status: 0, signal: null });
+    expect(workers.filter(isAlive)).toEqual([]);
+    expect(daemon.text).not.toMatch(/error/);
+  });
+
+  it("end if the first process is killed", async () => {
+    const daemon = await start(3);
+    const workers = workersOf(daemon);
+    expect(workers).toHaveLength(2);
+    daemon.signal("SIGKILL");
+    await until(() => !workers.some(isAlive));
+  });
+
+  it("are not for options -U and -T", async () => {
+    folder.configure("smmap_workers: 2");
+    const daemon = new Daemon(folder, { args: ["-U", "5"] });
+    daemons.push(daemon);
+    expect(await daemon.exited).toEqual({ status: 78, signal: null });
+    expect(daemon.text).toContain("smmap_workers: options -U and -T are for a single process");
+  });
+
+  it.skipIf(userInfo().uid !== 0)("need not read what only root may", async () => {
+    folder.configure("smmap_workers: 3\nsmmap_user: mail");
+    chmodSync(folder.configFile, 0o600);
+    const daemon = new Daemon(folder);
+    daemons.push(daemon);
+    await daemon.says(/3 processes serve/);
+    const workers = workersOf(daemon);
+    for (const pid of workers) expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+8\s+8\s+8\s+8$/m);
+    // Nor does one that takes the place of another.
+    for (const pid of workers) process.kill(pid, "SIGKILL");
+    await until(() => workersOf(daemon).length === 2 && !workersOf(daemon).some((pid) => workers.includes(pid)));
+    daemon.signal("SIGSTOP");
+    expect(await (await connect()).ask("fred")).toBe("OK fred");
+    daemon.signal("SIGCONT");
+    expect(daemon.text).not.toMatch(/error: (?!worker)/);
+  });
+});
