@@ -8,7 +8,7 @@
  */
 import { readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { openLdapStore } from "../fixtures/servers/ldap-store.ts";
 import { Slapd } from "../fixtures/servers/slapd.ts";
 import { Lookup } from "../src/store/lookup.ts";
@@ -125,6 +125,7 @@ function mebibytes(octets: number): string {
   return (octets / 2 ** 20).toFixed(1);
 }
 
+const [busy = 0] = loadavg();
 const slapd = await Slapd.start({
   suffix: "dc=test",
   ldif: ldif(),
@@ -162,7 +163,8 @@ try {
     "## The ldap store",
     "",
     `Node.js ${process.version}, ${cpus().length} processors, Debian's slapd on the same machine with ${ENTRIES} entries and an index on`,
-    `mail, one connection without TLS, one search a look-up. Medians of ${ROUNDS} rounds.`,
+    `mail, one connection without TLS, one search a look-up. Medians of ${ROUNDS} rounds. Load average of the machine before`,
+    `it began: ${busy.toFixed(1)}.`,
     "",
     "| | look-ups/s | p50 | p99 | our CPU each |",
     "| --- | ---: | ---: | ---: | ---: |",
