@@ -25,6 +25,7 @@ export async function mailboxDatabase(users: number): Promise<string> {
     database.exec(schema);
     database.pragma("synchronous = off");
     database.transaction(() => fill(database, users))();
+    // Some sites do: statistics must not make look-ups slower.
     database.exec("ANALYZE");
     // As a site would have it that writes while it is read.
     database.pragma("journal_mode = wal");

@@ -14,7 +14,7 @@ export interface IdleSample {
   readonly measurement: IdleMeasurement;
 }
 
-/** Markdown: how many times the requests and the processor time of each server the first one needs. */
+/** Markdown: requests a second, and processor time for each of them, of the first server in those of each other one. */
 export function ratioTable(samples: readonly Sample[]): string {
   const [subject = "", ...others] = distinct(samples.map((sample) => sample.server));
   const rows = distinct(samples.map((sample) => sample.load)).map((load) => [
@@ -24,7 +24,7 @@ export function ratioTable(samples: readonly Sample[]): string {
       `${ratio(samples, load, subject, other, "cpuPerRequest").toFixed(2)} x`,
     ]),
   ]);
-  const columns = others.flatMap((other) => [`requests/s of ${other}`, `CPU a request of ${other}`]);
+  const columns = others.flatMap((other) => [`requests/s : ${other}`, `CPU/request : ${other}`]);
   return table(["case", ...columns], rows);
 }
 

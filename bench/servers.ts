@@ -1,7 +1,7 @@
 /** What is measured, as processes of its own; each answers on a unix socket. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -29,10 +29,12 @@ export interface Candidate {
 
 /** Our daemon on a SQLite file. */
 export async function daemon(folder: string, database: string, users: number): Promise<Candidate> {
-  const endpoint = join(folder, "daemon.sock");
+  const endpoint = join(folder, "socket", "smmap");
   const questions = join(folder, "daemon.keys");
   const conf = join(folder, "imapd.conf");
   await writeQuestions(questions, users);
+  // The control socket's place.
+  await mkdir(join(folder, "socket"));
   await writeFile(
     conf,
     `configdirectory: ${folder}
@@ -68,8 +70,17 @@ function candidate(
     idleConnections: 1000,
     async start() {
       await rm(about.endpoint, { force: true });
-      const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
-      return { ...about, pid: await listening(child, about.endpoint), stop: () => end(child) };
+      // What it says while it works, such as that anybody may use its socket, is of no interest here.
+      const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+      let said = "";
+      child.stderr.on("data", (chunk) => {
+        said += chunk;
+      });
+      try {
+        return { ...about, pid: await listening(child, about.endpoint), stop: () => end(child) };
+      } catch (cause) {
+        throw new Error(`${about.name} does not start: ${said}`, { cause });
+      }
     },
   };
 }
@@ -77,9 +88,12 @@ function candidate(
 /** Waits until a connection is accepted; gives the pid. */
 export async function listening(child: ChildProcess, endpoint: string): Promise<number> {
   const deadline = performance.now() + 30_000;
+  // A program that is not there has no pid either.
+  child.once("error", () => {});
   while (!(await accepts(endpoint))) {
-    if (child.pid === undefined || child.exitCode !== null)
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`${child.spawnfile} ended before it listened`);
+    }
     if (performance.now() > deadline) {
       await end(child);
       throw new Error(`${child.spawnfile} does not listen on ${endpoint}`);
