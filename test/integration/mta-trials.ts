@@ -1,7 +1,10 @@
 /** What every mail server goes through. */
 import { expect, it } from "vitest";
-import { type MtaWay, mtaCases } from "../../fixtures/mta-cases.ts";
-import type { MtaRig } from "../../fixtures/servers/mta-rig.ts";
+import { type MtaCase, type MtaWay, mtaCases } from "../../fixtures/mta-cases.ts";
+import { Exim } from "../../fixtures/servers/exim.ts";
+import { type MtaRig, mtaDomains } from "../../fixtures/servers/mta-rig.ts";
+import { Postfix, type PostfixRecipe } from "../../fixtures/servers/postfix.ts";
+import { Sendmail } from "../../fixtures/servers/sendmail.ts";
 import { SmtpClient, type SmtpReply } from "../../fixtures/servers/smtp-client.ts";
 
 /** A mail server's port, and what to expect there. */
@@ -13,19 +16,7 @@ export interface MtaPort {
 
 /** @param ports of running servers; asked for when the tests run */
 export function mtaTrials(rig: () => MtaRig, ports: () => readonly MtaPort[]): void {
-  it.each(mtaCases)("$what: $recipient, $conf, $size", async ({ recipient, conf, size, fault, replies }) => {
-    await rig().daemon.configure(conf ?? {});
-    if (fault === "store") await rig().breakStore();
-    if (fault === "daemon") await rig().daemon.stop();
-    try {
-      const found = await eachPort(ports(), async ({ port }) => inShort(await rcptAlone(port, recipient, size)));
-      expect(found).toEqual(expected(ports(), (way) => replies[way]));
-    } finally {
-      if (fault === "store") await rig().mendStore();
-      if (fault === "daemon") await rig().daemon.start();
-      await rig().daemon.configure({});
-    }
-  });
+  mtaCaseTrials(mtaCases, rig, ports);
 
   it("200 recipients in one session", async () => {
     const recipients = Array.from({ length: 200 }, (_, i) => plain[i % plain.length] ?? known);
@@ -38,6 +29,23 @@ export function mtaTrials(rig: () => MtaRig, ports: () => readonly MtaPort[]): v
     const found = await eachPort(ports(), ({ port }) => Promise.all(sessions.map((each) => rcptAll(port, each))));
     const replies = (way: MtaWay) => sessions.map((each) => each.map((one) => one.replies[way]));
     expect(found).toEqual(expected(ports(), replies));
+  });
+}
+
+/** Each of the cases, on all ports. */
+export function mtaCaseTrials(cases: readonly MtaCase[], rig: () => MtaRig, ports: () => readonly MtaPort[]): void {
+  it.each(cases)("$what: $recipient, $conf, $size", async ({ recipient, conf, size, fault, replies }) => {
+    await rig().daemon.configure(conf ?? {});
+    if (fault === "store") await rig().breakStore();
+    if (fault === "daemon") await rig().daemon.stop();
+    try {
+      const found = await eachPort(ports(), async ({ port }) => inShort(await rcptAlone(port, recipient, size)));
+      expect(found).toEqual(expected(ports(), (way) => replies[way]));
+    } finally {
+      if (fault === "store") await rig().mendStore();
+      if (fault === "daemon") await rig().daemon.start();
+      await rig().daemon.configure({});
+    }
   });
 }
 
@@ -72,6 +80,31 @@ async function rcptAll(port: number, cases: readonly { readonly recipient: strin
   for (const { recipient } of cases) replies.push(inShort(await client.rcpt(recipient)));
   await client.quit();
   return replies;
+}
+
+/** One mail server for each way to ask, on a unix socket. @param lmtpPort of a server that takes the mail */
+export async function startEach(rig: MtaRig, lmtpPort?: number): Promise<readonly MtaPort[]> {
+  const mainCf = lmtpPort === undefined ? [] : [`relay_transport = lmtp:inet:127.0.0.1:${lmtpPort}`];
+  const postfix = async (recipe: PostfixRecipe) => {
+    const options = { recipe, mainCf, services: { smtp: {} } };
+    return (await rig.add(({ system }) => Postfix.start(system, recipe, options))).ports.smtp ?? 0;
+  };
+  const rest = lmtpPort === undefined ? {} : { lmtpPort };
+  const starts: Readonly<Record<MtaWay, () => Promise<number>>> = {
+    sendmail: async () => {
+      const options = { socket: "local:/run/smmapd/smmap", domains: mtaDomains, ...rest };
+      return (await rig.add(({ system }) => Sendmail.start(system, "sendmail", options))).port;
+    },
+    map: () => postfix("relay"),
+    access: () => postfix("access"),
+    policy: () => postfix("policy"),
+    exim: async () => {
+      const options = { recipe: "acl", socket: null, ...rest } as const;
+      return (await rig.add(({ system }) => Exim.start(system, "exim", options))).port;
+    },
+  };
+  const entries = Object.entries(starts) as [MtaWay, () => Promise<number>][];
+  return Promise.all(entries.map(async ([way, start]) => ({ name: way, way, port: await start() })));
 }
 
 /** The reply to a recipient in a session of its own. */
