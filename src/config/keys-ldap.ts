@@ -21,7 +21,7 @@ export const ldapKeys: readonly KeyDefinition[] = [
     name: "ldap_filter",
     type: "string",
     default: "(uid=%u)",
-    text: "The filter that finds a user. %u is the user id, %U its part before the @, %d its domain, %R the domain with a leading @, %1 to %9 the labels of the domain from the right, %% a percent sign. What takes their place is escaped. Unset, it is that of smmap_ldap_preset; the default is that of the preset custom.",
+    text: "The filter that finds a user. %u is the user id, %U its part before the @, %d its domain, %R the domain with a leading @, %1 to %9 the labels of the domain from the right, %% a percent sign. Where the user id leaves out the domain, the whole address is tried as well. What takes their place is escaped. Unset, it is that of smmap_ldap_preset; the default is that of the preset custom.",
   },
   {
     name: "ldap_user_attribute",
