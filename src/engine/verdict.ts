@@ -76,6 +76,12 @@ export function replyTo(outcome: Verdict | Failure, value: string, policy: Reply
   }
 }
 
+/** The first word of a reply or of an action. */
+export function statusOf(reply: string): string {
+  const space = reply.indexOf(" ");
+  return space < 0 ? reply : reply.slice(0, space);
+}
+
 /** @param fault the original's words: "missing key", "missing length", … */
 export function replyToBadProtocol(fault: string): string {
   return `PERM Bad protocol (${fault})`;

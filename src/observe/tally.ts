@@ -38,20 +38,24 @@ export class Tally implements StoreEvents {
   /** Milliseconds since 1970; null: there was none. */
   lastReloadAt: number | null = null;
   readonly complaints = new Complaints();
+  /** Look-ups answered at once, for a request that is about to be answered: its time is as good as theirs. */
+  #answeredAtOnce = 0;
 
-  /** @param reply its first word is the status */
-  replied({ map, key, since }: CountedRequest, reply: string, reason: Reason): void {
+  /** A request was answered. */
+  replied({ map, key, since }: CountedRequest, status: string, reason: Reason): void {
     const now = performance.now();
     const milliseconds = now - since;
-    this.replies.count(map, firstWord(reply), reason);
+    this.replies.count(map, status, reason);
+    for (; this.#answeredAtOnce > 0; this.#answeredAtOnce--) this.storeTimes.observe(milliseconds);
     this.requestTimes.observe(milliseconds);
     this.requestRate.count(now);
     if (reason === "failed" || reason === "timeout") this.failureRate.count(now);
     if (this.slowest.concerns(milliseconds, now)) this.slowest.tell({ key, map, reason, milliseconds, at: now });
   }
 
-  answered(milliseconds: number): void {
-    this.storeTimes.observe(milliseconds);
+  answered(milliseconds: number | null): void {
+    if (milliseconds === null) this.#answeredAtOnce++;
+    else this.storeTimes.observe(milliseconds);
   }
 
   failed(code: StoreErrorCode): void {
@@ -66,11 +70,6 @@ export class Tally implements StoreEvents {
     this.reloads[outcome]++;
     this.lastReloadAt = Date.now();
   }
-}
-
-function firstWord(text: string): string {
-  const space = text.indexOf(" ");
-  return space < 0 ? text : text.slice(0, space);
 }
 
 function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {

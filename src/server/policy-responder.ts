@@ -2,7 +2,7 @@
 import { type AccessTexts, actionFor, failureAction } from "../engine/access.ts";
 import { ProtocolError } from "../engine/netstring.ts";
 import { type PolicyRequest, parsePolicyRequest } from "../engine/policy-request.ts";
-import type { ReplyPolicy } from "../engine/verdict.ts";
+import { type ReplyPolicy, statusOf } from "../engine/verdict.ts";
 import { policyMap, type Reason } from "../observe/reply-counts.ts";
 import { Tally } from "../observe/tally.ts";
 import type { Lookup } from "../store/lookup.ts";
@@ -64,7 +64,7 @@ export class PolicyResponder {
   }
 
   #reply(action: string, reason: Reason, key: string, since: number): string {
-    this.#tally.replied({ map: policyMap, key, since }, action, reason);
+    this.#tally.replied({ map: policyMap, key, since }, statusOf(action), reason);
     return `action=${action}\n\n`;
   }
 }

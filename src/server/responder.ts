@@ -10,6 +10,7 @@ import {
   type ReplyPolicy,
   replyTo,
   replyToBadProtocol,
+  statusOf,
   type Verdict,
 } from "../engine/verdict.ts";
 import { noMap, type Reason } from "../observe/reply-counts.ts";
@@ -52,10 +53,13 @@ interface Asked extends CountedRequest {
 export class Responder {
   readonly #options: ResponderOptions;
   readonly #tally: Tally;
+  /** Of socketmap's replies. */
+  readonly #statuses: Readonly<Record<Verdict | Failure, string>>;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
     this.#tally = options.tally ?? new Tally();
+    this.#statuses = statusesOf(options.policy);
     for (const map of options.accessMaps?.names ?? []) this.#tally.replies.expect(map);
   }
 
@@ -91,7 +95,7 @@ export class Responder {
   refuse(fault: string, client: string): string {
     this.#options.audit?.tellFault(client);
     const reply = replyToBadProtocol(fault);
-    this.#tally.replied({ map: noMap, key: "", since: performance.now() }, reply, "protocol");
+    this.#tally.replied({ map: noMap, key: "", since: performance.now() }, statusOf(reply), "protocol");
     return encodeNetstring(reply);
   }
 
@@ -113,7 +117,7 @@ export class Responder {
     if (outcome === "failed" || outcome === "timeout") return this.#reply(outcome, reason, asked);
     this.#options.audit?.tell(outcome, asked.key, asked.client);
     const action = actionFor(outcome, maps.texts, this.#options.policy);
-    this.#tally.replied(asked, action, reason);
+    this.#tally.replied(asked, statusOf(action), reason);
     return encodeNetstring(`OK ${action}`);
   }
 
@@ -131,8 +135,19 @@ export class Responder {
   /** @param reason what is behind the outcome */
   #reply(outcome: Verdict | Failure, reason: Reason, asked: Asked, value = asked.key): string {
     this.#options.audit?.tell(outcome, asked.key, asked.client);
-    const reply = replyTo(outcome, value, this.#options.policy);
-    this.#tally.replied(asked, reply, reason);
-    return encodeNetstring(reply);
+    this.#tally.replied(asked, this.#statuses[outcome], reason);
+    return encodeNetstring(replyTo(outcome, value, this.#options.policy));
   }
+}
+
+function statusesOf(policy: ReplyPolicy): Record<Verdict | Failure, string> {
+  const status = (outcome: Verdict | Failure) => statusOf(replyTo(outcome, "", policy));
+  return {
+    accept: status("accept"),
+    absent: status("absent"),
+    denied: status("denied"),
+    "over-quota": status("over-quota"),
+    failed: status("failed"),
+    timeout: status("timeout"),
+  };
 }

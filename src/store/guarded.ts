@@ -67,10 +67,9 @@ export class GuardedStore implements FactSource {
       this.#options.events?.spared();
       throw new StoreError("unavailable", `${this.name}: not asked, it failed too often just now`);
     }
-    const since = performance.now();
     try {
       const answer = this.#store.lookup(wanted, lookup);
-      return isPromise(answer) ? this.#withDeadline(answer, lookup, since) : this.#accept(answer, since);
+      return isPromise(answer) ? this.#withDeadline(answer, lookup) : this.#accept(answer, null);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -115,7 +114,8 @@ export class GuardedStore implements FactSource {
     return mailbox.folders.length === 0 || this.#store.capabilities.folders ? mailbox : { ...mailbox, folders: [] };
   }
 
-  async #withDeadline(answer: Promise<MailboxFacts>, lookup: Lookup, since: number): Promise<MailboxFacts> {
+  async #withDeadline(answer: Promise<MailboxFacts>, lookup: Lookup): Promise<MailboxFacts> {
+    const since = performance.now();
     try {
       return this.#accept(await this.#race(answer, lookup), since);
     } catch (error) {
@@ -144,12 +144,12 @@ export class GuardedStore implements FactSource {
     });
   }
 
-  /** @param since when the store was asked */
-  #accept(answer: MailboxFacts, since: number): MailboxFacts {
+  /** @param since when the store was asked; null: it has answered at once */
+  #accept(answer: MailboxFacts, since: number | null): MailboxFacts {
     const fault = faultOf(answer);
     if (fault !== null) throw new StoreError("invalid-data", `${this.name}: ${fault}`);
     this.#breaker.succeeded();
-    this.#options.events?.answered(performance.now() - since);
+    this.#options.events?.answered(since === null ? null : performance.now() - since);
     if (this.#lastFailure !== "") this.#recovered();
     return answer;
   }

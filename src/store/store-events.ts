@@ -2,8 +2,8 @@
 import type { StoreErrorCode } from "./store.ts";
 
 export interface StoreEvents {
-  /** The store has answered. */
-  answered(milliseconds: number): void;
+  /** @param milliseconds that the store took to answer; null: it answered at once, which is not worth a clock */
+  answered(milliseconds: number | null): void;
   /** It could not tell, or not in time. */
   failed(code: StoreErrorCode): void;
   /** It was not asked, because the breaker is open. */
