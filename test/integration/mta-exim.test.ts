@@ -5,6 +5,7 @@ import { MtaRig } from "../../fixtures/servers/mta-rig.ts";
 import { eachPort, expected, inShort, interrupt, type MtaPort, mtaTrials, rcptAlone } from "./mta-trials.ts";
 
 let rig: MtaRig;
+let server: Exim;
 let ports: readonly MtaPort[] = [];
 
 beforeAll(async () => {
@@ -15,18 +16,23 @@ beforeAll(async () => {
   );
   ports = await Promise.all(
     all.map(async ({ name, recipe, socket }) => {
-      const { port } = await rig.add(({ system }) => Exim.start(system, name, { recipe, socket }));
-      return { name, way: "exim", port } as const;
+      server = await rig.add(({ system }) => Exim.start(system, name, { recipe, socket }));
+      return { name, way: "exim", port: server.port } as const;
     }),
   );
 });
 
-afterAll(() => rig.close());
+afterAll(() => rig?.close());
 
 mtaTrials(
   () => rig,
   () => ports,
 );
+
+it("exim -be looks a key up", async () => {
+  const lookup = "$" + "{readsocket{/run/smmapd/smmap}{22:cyrus anna@example.org,}{3s}{}{none}}";
+  expect(await server.expand(lookup)).toBe("19:OK anna@example.org,\n");
+});
 
 it("defers while the daemon is away, and asks it again as soon as it is back", async () => {
   const overTcp = ports.filter(({ name }) => name.endsWith("tcp"));

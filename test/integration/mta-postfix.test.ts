@@ -14,6 +14,7 @@ const recipes: Readonly<Record<PostfixRecipe, MtaWay>> = {
 };
 
 let rig: MtaRig;
+let relay: Postfix;
 let ports: readonly MtaPort[] = [];
 
 beforeAll(async () => {
@@ -24,20 +25,34 @@ beforeAll(async () => {
       const parameters = [
         recipe === "policy" ? `smmapd_policy = inet:127.0.0.1:${policyPort}` : `smmapd = inet:127.0.0.1:${port}`,
       ];
-      const services = { unix: {}, tcp: { parameters }, chroot: { parameters, isChrooted: true } };
+      const services = {
+        unix: {},
+        tcp: { parameters },
+        "chroot-unix": { isChrooted: true },
+        "chroot-tcp": { parameters, isChrooted: true },
+      };
       const server = await rig.add(({ system }) => Postfix.start(system, recipe, { recipe, services }));
+      await rig.daemon.listenIn(server.chrootedSockets);
+      if (recipe === "relay") relay = server;
       return Object.entries(server.ports).map(([kind, port]) => ({ name: `${recipe}-${kind}`, way, port }));
     }),
   );
   ports = started.flat();
 }, 240_000);
 
-afterAll(() => rig.close());
+afterAll(() => rig?.close());
 
 mtaTrials(
   () => rig,
   () => ports,
 );
+
+it("postmap looks a key up, as it is typed", async () => {
+  const map = "socketmap:unix:/run/smmapd/smmap:cyrus";
+  expect(await relay.postmap("anna+Lists@example.org", map)).toBe("anna+Lists@example.org\n");
+  await expect(relay.postmap("nobody@example.org", map)).rejects.toThrow("exited with 1: ");
+  await expect(relay.postmap("dora@example.org", map)).rejects.toThrow("Over quota");
+});
 
 it("defers while the daemon is away, and asks it again as soon as it is back", async () => {
   const away = { map: "451 4.3.0", access: "451 4.3.5", policy: "450 4.3.0", sendmail: "", exim: "" };

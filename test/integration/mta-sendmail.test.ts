@@ -6,6 +6,7 @@ import { SmtpClient } from "../../fixtures/servers/smtp-client.ts";
 import { eachPort, expected, inShort, interrupt, type MtaPort, mtaTrials, rcptAlone } from "./mta-trials.ts";
 
 let rig: MtaRig;
+let server: Sendmail;
 let ports: readonly MtaPort[] = [];
 
 beforeAll(async () => {
@@ -13,18 +14,26 @@ beforeAll(async () => {
   const sockets = { unix: "local:/run/smmapd/smmap", tcp: `inet:${rig.daemon.port}@127.0.0.1` };
   ports = await Promise.all(
     Object.entries(sockets).map(async ([name, socket]) => {
-      const { port } = await rig.add(({ system }) => Sendmail.start(system, name, { socket, domains: mtaDomains }));
-      return { name, way: "sendmail", port } as const;
+      server = await rig.add(({ system }) => Sendmail.start(system, name, { socket, domains: mtaDomains }));
+      return { name, way: "sendmail", port: server.port } as const;
     }),
   );
 });
 
-afterAll(() => rig.close());
+afterAll(() => rig?.close());
 
 mtaTrials(
   () => rig,
   () => ports,
 );
+
+it.each([
+  ["anna@example.org", "returns anna@example.org<OK> (0)"],
+  ["nobody@example.org", "no match (68)"],
+  ["dora@example.org", "no match (75)"],
+])("sendmail -bt looks %s up: %s", async (key, found) => {
+  expect(await server.test(`/map cyrus ${key}`)).toContain(found);
+});
 
 it("defers while the daemon is away, and until the end of a session that has seen it away", async () => {
   const found = await interrupt(rig, ports);
