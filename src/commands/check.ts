@@ -48,7 +48,7 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
   const source =
     where !== undefined
       ? askDaemon(new DaemonClient(where), map)
-      : askStore(await openStore(values["-C"] ?? "/etc/imapd.conf", given.has("-p"), io));
+      : askStore(await openStore(values["-C"] ?? "/etc/imapd.conf", given.has("-p"), io), map);
   const progress = new Progress(io.stderr, addresses.length, words.includes("-"));
   const print = given.has("--json") ? printJson : printText;
   let status: number = exit.ok;
@@ -75,10 +75,10 @@ function openStore(configFile: string, skipPlus: boolean, io: Io): Promise<Servi
   return openService({ configFile, skipPlus, env: io.env, log });
 }
 
-function askStore(service: Service): Source {
+function askStore(service: Service, map: string): Source {
   return {
     ask: async (address) => {
-      const inquiry = await inquire(service, toBytes(address));
+      const inquiry = await inquire(service, toBytes(address), map);
       return { address, reply: inquiry.reply, inquiry };
     },
     explain: ({ inquiry }) => (inquiry === null ? [] : describe(service, inquiry)),
@@ -109,6 +109,9 @@ function printJson({ address, reply, inquiry }: Answer, steps: readonly string[]
 
 function statusOf(reply: string): number {
   const word = statusWord(reply);
+  // That of an access map: "OK 550 5.1.1 …".
+  const [, action] = /^OK ([45])\d\d \d\.\d\.\d /.exec(reply) ?? [];
+  if (word === "OK" && action !== undefined) return action === "4" ? exit.tempfail : 1;
   if (word === "OK") return exit.ok;
   return word === "TEMP" || word === "TIMEOUT" ? exit.tempfail : 1;
 }

@@ -1,6 +1,16 @@
 /** One address looked into, every step kept: what `smmapd check` shows. */
+import { actionFor } from "../engine/access.ts";
+import { unquoted } from "../engine/quoted-localpart.ts";
 import type { Recipient, Unaddressable } from "../engine/recipient.ts";
-import { decide, decideWithoutFacts, explain, type Failure, replyTo, type Verdict } from "../engine/verdict.ts";
+import {
+  decide,
+  decideWithoutFacts,
+  explain,
+  type Failure,
+  nameAsValue,
+  replyTo,
+  type Verdict,
+} from "../engine/verdict.ts";
 import type { Service } from "../server/service.ts";
 import { Lookup } from "../store/lookup.ts";
 import { internalName, type MailboxFacts, type MailboxId, StoreError } from "../store/store.ts";
@@ -17,13 +27,26 @@ export interface Inquiry {
   readonly reply: string;
 }
 
-/** @param key byte string, as a mail server would send it */
-export async function inquire(service: Service, key: string): Promise<Inquiry> {
+/** @param key byte string, as a mail server would send it; @param map its name can make it an access map */
+export async function inquire(service: Service, key: string, map: string): Promise<Inquiry> {
+  const asWritten = await inquireOnce(service, key);
+  const { accessMaps, accessTexts, policy } = service.settings;
+  if (!accessMaps.has(map)) return asWritten;
+  const plain = asWritten.outcome === "absent" ? unquoted(key) : null;
+  const inquiry = plain === null ? asWritten : await inquireOnce(service, plain);
+  const { outcome } = inquiry;
+  if (outcome === "failed" || outcome === "timeout") return inquiry;
+  return { ...inquiry, reply: `OK ${actionFor(outcome, accessTexts, policy)}` };
+}
+
+async function inquireOnce(service: Service, key: string): Promise<Inquiry> {
   const { recipients, store, settings } = service;
   const recipient = recipients.split(key);
   const mailbox = recipients.locate(recipient);
   const concluded = (outcome: Verdict | Failure, facts: MailboxFacts | null, failure: StoreError | null): Inquiry => {
-    return { recipient, mailbox, facts, failure, outcome, reply: replyTo(outcome, key, settings.policy) };
+    const isNamed = settings.value === "mailbox" && mailbox.kind !== "none" && facts?.exists;
+    const value = isNamed ? nameAsValue(mailbox, facts) : key;
+    return { recipient, mailbox, facts, failure, outcome, reply: replyTo(outcome, value, settings.policy) };
   };
   if (mailbox.kind === "none") return concluded("absent", null, null);
   try {
@@ -44,6 +67,7 @@ export function describe(service: Service, inquiry: Inquiry): readonly string[] 
   if (mailbox.kind !== "none") lines.push(`mailbox   ${describeMailbox(service, mailbox)}`);
   lines.push(`store     ${service.store.name}: ${describeFacts(facts, failure)}`);
   if (facts?.exists) {
+    if (facts.mailbox !== undefined) lines.push(`instead   ${describeMailbox(service, facts.mailbox)}`);
     for (const { root, resource, used, limit } of facts.quotas) {
       const unit = resource === "STORAGE" ? "octets" : "messages";
       lines.push(`quota     root ${root}: ${resource} ${used} of ${limit} ${unit}`);

@@ -122,6 +122,25 @@ describe("a list on standard input", () => {
   });
 });
 
+describe("an access map", () => {
+  const access = (...addresses: readonly string[]) => {
+    const file = join(folder, "access.conf");
+    writeFileSync(file, `${readFileSync(configFile, "utf8")}smmap_access_map: access\n`);
+    return run(["check", "-C", file, "-m", "access", ...addresses]);
+  };
+
+  it.each([
+    ["anna", 0, "OK DUNNO"],
+    ['"anna+My Team"@village.example', 0, "OK DUNNO"],
+    ["nobody", 1, "OK 550 5.1.1 Mailbox does not exist"],
+    ['"no body"', 1, "OK 550 5.1.1 Mailbox does not exist"],
+    ["+Public/Look", 1, "OK 550 5.7.1 Posting to this mailbox is not permitted"],
+    ["dora", 75, "OK 452 4.2.2 Mailbox is full"],
+  ])("says of %s, with status %d: %s", async (address, status, reply) => {
+    expect(await access(address)).toEqual({ status, stdout: `${address}: ${reply}\n`, stderr: "" });
+  });
+});
+
 describe("-v explains every step", () => {
   async function steps(address: string, ...args: readonly string[]): Promise<string[]> {
     const { stdout } = await check("-v", ...args, address);
@@ -160,6 +179,19 @@ describe("-v explains every step", () => {
     ["+", "store     sqlite: not asked"],
   ])("of %s", async (address, step) => {
     expect(await steps(address)).toContain(step);
+  });
+
+  it("of a folder that another mailbox stands in for", async () => {
+    const lenient = join(folder, "lenient.conf");
+    const options = ["smmap_detail_ignore_case", "smmap_plus_fallback"].map((key) => `${key}: yes\n`).join("");
+    writeFileSync(lenient, `${readFileSync(configFile, "utf8")}${options}smmap_reply_value: mailbox\n`);
+    const found = await run(["check", "-v", "-C", lenient, "anna+LISTS/dev@village.example", "anna+Nope"]);
+    expect(found.stdout).toContain("anna+LISTS/dev@village.example: OK user.anna.Lists.Dev\n");
+    expect(found.stdout).toContain(
+      'instead   folder "Lists/Dev" of user "anna"; Cyrus would call it user.anna.Lists.Dev',
+    );
+    expect(found.stdout).toContain("anna+Nope: OK user.anna\n");
+    expect(found.stdout).toContain('instead   INBOX of user "anna"; Cyrus would call it user.anna');
   });
 
   it("as JSON", async () => {
