@@ -14,7 +14,7 @@ export const PLACEHOLDER = "+?";
 export interface Query {
   /** As the administrator wrote it, for errors. */
   readonly text: string;
-  /** The same without comments, each parameter as PLACEHOLDER. */
+  /** The same without comments, each parameter as PLACEHOLDER, or as "?" where it is a pattern. */
   readonly sql: string;
   /** What stands for each placeholder, in order. */
   readonly parameters: readonly Parameter[];
@@ -67,7 +67,8 @@ export function parseQuery(text: string, refuse: (problem: string) => ConfigErro
     if (parameter === null) sql += unescapePercent(token, refuse);
     else {
       parameters.push(parameter);
-      sql += PLACEHOLDER;
+      // A pattern has to be seen by the planner, or the column's index is of no use.
+      sql += /\b(?:LIKE|GLOB)\s*$/i.test(sql) ? "?" : PLACEHOLDER;
     }
   }
   const [first = "", main = first] = verbs;

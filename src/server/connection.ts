@@ -7,6 +7,7 @@ import { ProtocolError } from "../engine/netstring.ts";
 import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
 import { clientName } from "./audit.ts";
+import { atEndOfTurn } from "./outbox.ts";
 
 /** A socket, or what serves as one. */
 export type Client = Duplex & {
@@ -60,6 +61,16 @@ export class Connection {
   readonly #decoder: RequestDecoder;
   readonly #client: string;
   #queue: Place[] = [];
+  /** Replies that wait for the end of the turn. */
+  #unsent = "";
+  readonly #flush = (): void => {
+    if (this.#unsent === "" || this.#socket.destroyed) return;
+    const replies = this.#unsent;
+    this.#unsent = "";
+    if (this.#socket.write(replies, "latin1")) return;
+    this.#isBlocked = true;
+    this.#pauseOrResume();
+  };
   /** The socket has taken in as much as it likes; wait for "drain". */
   #isBlocked = false;
   /** The client has closed its side. */
@@ -130,19 +141,12 @@ export class Connection {
 
   /** Takes requests from the decoder as long as their replies have a place to go. */
   #decode(): void {
-    let replies = "";
     while (!this.#isFinal && !this.#isBlocked && this.#queue.length < QUEUE_MAX) {
       const payload = this.#nextPayload();
       if (payload === null) break;
       const reply = this.#respond(payload);
-      if (reply === null) continue;
-      replies += reply;
-      if (replies.length >= GATHER_MAX) {
-        this.#send(replies);
-        replies = "";
-      }
+      if (reply !== null) this.#send(reply);
     }
-    if (replies !== "") this.#send(replies);
     if (this.#hasEnded || this.#isFinal) this.#endWhenAnswered();
     this.#pauseOrResume();
   }
@@ -194,12 +198,15 @@ export class Connection {
   }
 
   #send(replies: string): void {
-    if (!this.#socket.write(replies, "latin1")) this.#isBlocked = true;
+    if (this.#unsent === "") atEndOfTurn(this.#flush);
+    this.#unsent += replies;
+    if (this.#unsent.length >= GATHER_MAX) this.#flush();
   }
 
   /** Once the queue is empty: the last words, if the client broke the protocol, and our end of the connection. */
   #endWhenAnswered(): void {
     if (!this.#isFinal || this.#queue.length > 0 || this.#socket.writableEnded) return;
+    this.#flush();
     if (this.#fault === null) this.#socket.end();
     else this.#socket.end(this.#fault, "latin1");
     if (this.#hasEnded) return;
@@ -218,6 +225,8 @@ export class Connection {
   }
 
   #abandon(): void {
+    // An error with its stack costs more than the rest of a short connection.
+    if (this.#queue.length === 0) return;
     const gone = new StoreError("closed", "the client is gone");
     for (const { lookup } of this.#queue) lookup.abort(gone);
     this.#queue = [];

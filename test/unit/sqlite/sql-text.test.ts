@@ -8,6 +8,9 @@ const parse = (text: string) => parseQuery(text, (problem) => new ConfigError(pr
 describe("parameters", () => {
   const cases: [text: string, sql: string, parameters: string[]][] = [
     ["SELECT 1 WHERE a = :address", "SELECT 1 WHERE a = +?", ["address"]],
+    ["SELECT 1 WHERE a LIKE :address", "SELECT 1 WHERE a LIKE ?", ["address"]],
+    ["SELECT 1 WHERE a glob '%u'", "SELECT 1 WHERE a glob ?", ["userid"]],
+    ["SELECT 1 WHERE alike=:address", "SELECT 1 WHERE alike=+?", ["address"]],
     ["SELECT :userid,:localpart,:domain", "SELECT +?,+?,+?", ["userid", "localpart", "domain"]],
     ["SELECT :detail||:mailbox||:detail", "SELECT +?||+?||+?", ["detail", "mailbox", "detail"]],
     ["SELECT 1 WHERE a = %u AND b = %U", "SELECT 1 WHERE a = +? AND b = +?", ["userid", "localpart"]],
