@@ -12,10 +12,14 @@ export interface Report {
   /** Name of the service in cyrus.conf, or smmap. */
   readonly service: string;
   readonly pid: number;
+  /** Which of several processes it is for the first of them, which is 0. */
+  readonly slot: number;
   /** Seconds since it started. */
   readonly uptime: number;
   /** Octets in memory. */
   readonly memory: number;
+  /** Seconds of a processor. */
+  readonly cpu: number;
   /** Where it listens: PATH or HOST:PORT. */
   readonly addresses: readonly string[];
   readonly requests: RequestReport;

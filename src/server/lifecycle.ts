@@ -81,6 +81,8 @@ class Life {
   /** Not null: this is a worker. */
   readonly #primary: Primary | null;
   readonly #tally = new Tally();
+  /** null: nothing is listened on yet. */
+  #reporter: Reporter | null = null;
   readonly #processLog: ProcessLog;
   /** The same, and what goes wrong is remembered. */
   readonly #log: Log;
@@ -142,7 +144,7 @@ class Life {
     // Nobody gets to a socket before it has its rights.
     process.umask(0o077);
     if (!isClient) await openSockets(server, this.#start, configuration, this.#log);
-    const reporter = this.#reporter(server);
+    const reporter = this.#reportOn(server);
     const observation = isClient ? null : await this.#observe(configuration, identity, reporter);
     if (identity !== null) {
       dropPrivileges(identity, process);
@@ -154,6 +156,7 @@ class Life {
     if (isClient) server.welcome(standardClient(this.#io));
     this.#announce(server, service);
     const workers = this.#workers(server);
+    reporter.others = workers;
     void this.#divide(workers, configuration);
     this.#reload.start(async () => {
       service = await this.#replace(service, server, options, workers);
@@ -198,9 +201,14 @@ class Life {
     return new Workers({ command, env: this.#io.env, pid: process.pid, sockets: server.sockets }, this.#log);
   }
 
-  #reporter(server: Server): Reporter {
-    const host = { pid: process.pid, node: process.version, memory: () => process.memoryUsage.rss() };
-    return new Reporter({ tally: this.#tally, server, name: this.#io.env.CYRUS_SERVICE || "smmap", host });
+  #reportOn(server: Server): Reporter {
+    const cpu = () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    };
+    const host = { pid: process.pid, node: process.version, memory: () => process.memoryUsage.rss(), cpu };
+    this.#reporter = new Reporter({ tally: this.#tally, server, name: this.#io.env.CYRUS_SERVICE || "smmap", host });
+    return this.#reporter;
   }
 
   #observe(
@@ -369,6 +377,7 @@ class Life {
     this.#primary?.serve({
       configure: this.#reload.request,
       end: (reason, haste) => endings.want({ reason, haste, status: exit.ok }),
+      report: () => this.#reporter?.report() ?? null,
     });
     if (this.#shell !== null) process.kill(this.#shell, "SIGUSR1");
   }

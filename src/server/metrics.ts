@@ -27,7 +27,7 @@ const REQUEST_TIMEOUT = 10_000;
 /** @throws ConfigError where an address cannot be had */
 export async function openMetrics(source: ListenSource, { rights, reporter, log }: MetricsOptions): Promise<Listener> {
   const { Exposition } = await import("./prometheus.ts");
-  const pages = pagesOf(reporter, new Exposition(reporter.report()));
+  const pages = pagesOf(reporter, new Exposition());
   const limits = {
     requestTimeout: REQUEST_TIMEOUT,
     headersTimeout: REQUEST_TIMEOUT,
@@ -50,7 +50,11 @@ function pagesOf(reporter: Reporter, exposition: Exposition): ReadonlyMap<string
   return new Map<string, Page>([
     [
       "/metrics",
-      async () => ({ status: 200, type: exposition.contentType, body: await exposition.render(reporter.report()) }),
+      async () => ({
+        status: 200,
+        type: exposition.contentType,
+        body: await exposition.render(await reporter.reports()),
+      }),
     ],
     ["/healthz", () => ({ status: 200, body: "ok\n" })],
     [

@@ -1,5 +1,6 @@
 /** The first of several processes, as a worker sees it; and what the two say to each other. */
 import type { ImapdConf } from "../config/imapd-conf.ts";
+import type { Report } from "../observe/report.ts";
 import type { Haste } from "./ending.ts";
 import type { InheritedSocket } from "./inherited.ts";
 import type { Protocol } from "./server.ts";
@@ -12,6 +13,7 @@ export interface ServedSocket extends InheritedSocket {
 /** The first process has read the configuration, for a worker might not be allowed to. */
 export type WorkerOrder =
   | { readonly order: "configure"; readonly conf: ImapdConf }
+  | { readonly order: "report" }
   | { readonly order: "end"; readonly haste: Haste };
 
 /** It serves with the configuration that it was told of, or it cannot. */
@@ -21,7 +23,7 @@ export type WorkerReport = "serving" | "refused";
 export interface WorkerChannel {
   on(event: "message", listener: (order: unknown) => void): unknown;
   on(event: "disconnect", listener: () => void): unknown;
-  send?(report: WorkerReport): unknown;
+  send?(message: WorkerReport | Report): unknown;
   disconnect?(): void;
 }
 
@@ -30,6 +32,8 @@ export interface WorkerDuties {
   /** There is another configuration. */
   configure(): void;
   end(reason: string, haste: Haste): void;
+  /** What it has done so far; null: it has hardly begun. */
+  report(): Report | null;
 }
 
 /** Descriptor of the first socket of a worker. */
@@ -99,6 +103,11 @@ export class Primary {
   #obey(order: WorkerOrder): void {
     if (order.order === "end") {
       this.#duties?.end("told by the first process", order.haste);
+      return;
+    }
+    if (order.order === "report") {
+      const report = this.#duties?.report();
+      if (report) this.#channel.send?.(report);
       return;
     }
     const isFirst = this.#conf === null;

@@ -16,6 +16,13 @@ export interface ReporterHost {
   readonly node: string;
   /** Octets in memory now. */
   memory(): number;
+  /** Seconds of a processor so far. */
+  cpu(): number;
+}
+
+/** Processes that serve beside this one. */
+export interface OtherProcesses {
+  reports(): Promise<readonly Report[]>;
 }
 
 export interface ReporterOptions {
@@ -41,6 +48,8 @@ interface Health {
 export class Reporter {
   /** The present one; null: the daemon is just starting. */
   service: Service | null = null;
+  /** null: this is the only process. */
+  others: OtherProcesses | null = null;
   readonly #options: ReporterOptions;
   #health: Health | null = null;
 
@@ -56,8 +65,10 @@ export class Reporter {
       node: host.node,
       service: name,
       pid: host.pid,
+      slot: 0,
       uptime: now / 1000,
       memory: host.memory(),
+      cpu: host.cpu(),
       addresses: server.addresses,
       requests: {
         inFlight: tally.inFlight,
@@ -71,6 +82,11 @@ export class Reporter {
       store: this.#storeReport(),
       cache: this.service?.cache?.counts ?? null,
     };
+  }
+
+  /** Of this process and all others. */
+  async reports(): Promise<readonly Report[]> {
+    return [this.report(), ...((await this.others?.reports()) ?? [])];
   }
 
   async status(): Promise<Status> {

@@ -1,6 +1,8 @@
 /** A worker as the first process sees it. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ImapdConf } from "../config/imapd-conf.ts";
+import type { Report } from "../observe/report.ts";
 import type { Haste } from "./ending.ts";
 import { type ServedSocket, type WorkerOrder, type WorkerReport, workerEnvironment } from "./primary.ts";
 
@@ -17,16 +19,24 @@ export interface WorkerSource {
 
 /** Milliseconds that a worker may take to serve with a configuration. */
 const TURN_MAX = 10_000;
+/** Milliseconds that it may take to tell what it has done so far. */
+const REPORT_MAX = 1_000;
 
 export class WorkerProcess {
+  /** Which of the processes it is, counted from 1. */
+  readonly slot: number;
   readonly #child: ChildProcess;
   readonly #born = performance.now();
   /** Resolves when it has ended, and how. */
   readonly ended: Promise<string>;
   #isEnding = false;
   #hear: (report: WorkerReport | null) => void = () => {};
+  #lastReport: Report | null = null;
+  /** Resolve who waits for the next one. */
+  #wakeReported: (() => void)[] = [];
 
-  constructor({ command, env, pid, sockets }: WorkerSource) {
+  constructor(slot: number, { command, env, pid, sockets }: WorkerSource) {
+    this.slot = slot;
     const [program = "", ...args] = command;
     this.#child = spawn(program, args, {
       env: workerEnvironment(env, pid, sockets),
@@ -38,7 +48,7 @@ export class WorkerProcess {
       this.#child.once("error", (error) => resolve(error.message));
     });
     void this.ended.then(() => this.#hear(null));
-    this.#child.on("message", (report) => this.#hear(report as WorkerReport));
+    this.#child.on("message", (message) => this.#receive(message as WorkerReport | Report));
   }
 
   get pid(): number | undefined {
@@ -67,6 +77,14 @@ export class WorkerProcess {
     return report === "serving";
   }
 
+  /** What it has done so far, or had when it was asked before, if it does not tell in time. null: it never has. */
+  async report(): Promise<Report | null> {
+    this.#send({ order: "report" });
+    const told = new Promise<void>((resolve) => this.#wakeReported.push(resolve));
+    await Promise.race([told, this.ended, delay(REPORT_MAX, null, { ref: false })]);
+    return this.#lastReport;
+  }
+
   end(haste: Haste): void {
     this.#isEnding = true;
     this.#send({ order: "end", haste });
@@ -74,6 +92,15 @@ export class WorkerProcess {
 
   kill(): void {
     this.#child.kill("SIGKILL");
+  }
+
+  #receive(message: WorkerReport | Report): void {
+    if (typeof message === "string") {
+      this.#hear(message);
+      return;
+    }
+    this.#lastReport = message;
+    for (const wake of this.#wakeReported.splice(0)) wake();
   }
 
   #send(order: WorkerOrder): void {

@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { ImapdConf } from "../config/imapd-conf.ts";
+import type { Report } from "../observe/report.ts";
 import type { Log } from "../store/store.ts";
 import type { Haste } from "./ending.ts";
 import { WorkerProcess, type WorkerSource } from "./worker-process.ts";
@@ -47,6 +48,15 @@ export class Workers {
     clearTimeout(timer);
   }
 
+  /** What each has done so far. */
+  async reports(): Promise<readonly Report[]> {
+    const asked = [...this.#workers].map(async (worker) => {
+      const report = await worker.report();
+      return report === null ? null : { ...report, slot: worker.slot };
+    });
+    return (await Promise.all(asked)).filter((report) => report !== null);
+  }
+
   async #configure(conf: ImapdConf, count: number): Promise<void> {
     this.#conf = conf;
     this.#count = count;
@@ -59,8 +69,16 @@ export class Workers {
     return [...this.#workers].filter((worker) => !worker.isEnding);
   }
 
+  /** The least that no worker has. */
+  get #freeSlot(): number {
+    const taken = new Set([...this.#workers].map(({ slot }) => slot));
+    let slot = 1;
+    while (taken.has(slot)) slot++;
+    return slot;
+  }
+
   async #start(conf: ImapdConf): Promise<void> {
-    const worker = new WorkerProcess(this.#source);
+    const worker = new WorkerProcess(this.#freeSlot, this.#source);
     this.#workers.add(worker);
     void worker.ended.then((how) => this.#replace(worker, how));
     await this.#tell(worker, conf);

@@ -87,9 +87,9 @@ describe("/metrics", () => {
       "dora@village.example",
     );
     expect(valuesOf(await scrape(), "smmapd_requests_total")).toEqual({
-      'smmapd_requests_total{map="cyrus",status="OK",reason="accept"}': 2,
-      'smmapd_requests_total{map="cyrus",status="NOTFOUND",reason="absent"}': 1,
-      'smmapd_requests_total{map="cyrus",status="TEMP",reason="over-quota"}': 1,
+      'smmapd_requests_total{process="0",map="cyrus",status="OK",reason="accept"}': 2,
+      'smmapd_requests_total{process="0",map="cyrus",status="NOTFOUND",reason="absent"}': 1,
+      'smmapd_requests_total{process="0",map="cyrus",status="TEMP",reason="over-quota"}': 1,
     });
   });
 
@@ -102,43 +102,43 @@ describe("/metrics", () => {
     const { type, samples = new Map() } = (await scrape()).get(name) ?? {};
     expect(type).toBe("histogram");
     const buckets = [...bounds.map((bound) => String(bound / 1000)), "+Inf"].map((bound) =>
-      samples.get(`${name}_bucket{le="${bound}"}`),
+      samples.get(`${name}_bucket{process="0",le="${bound}"}`),
     );
     expect(buckets).toHaveLength(bounds.length + 1);
     expect(buckets).not.toContain(undefined);
     expect(buckets).toEqual([...buckets].sort((a, b) => a - b));
     expect(buckets.at(-1)).toBe(count);
-    expect(samples.get(`${name}_count`)).toBe(count);
-    expect(samples.get(`${name}_sum`)).toBeGreaterThan(0);
-    expect(samples.get(`${name}_sum`)).toBeLessThan(60);
+    expect(samples.get(`${name}_count{process="0"}`)).toBe(count);
+    expect(samples.get(`${name}_sum{process="0"}`)).toBeGreaterThan(0);
+    expect(samples.get(`${name}_sum{process="0"}`)).toBeLessThan(60);
     expect(samples.size).toBe(bounds.length + 3);
   });
 
   it("counts errors of the store by code, and knows the breaker", async () => {
     await start("smmap_breaker_failures: 2\nsmmap_breaker_reset: 1h");
     const before = await scrape();
-    expect(valuesOf(before, "smmapd_store_breaker_open")).toEqual({ smmapd_store_breaker_open: 0 });
+    expect(valuesOf(before, "smmapd_store_breaker_open")).toEqual({ 'smmapd_store_breaker_open{process="0"}': 0 });
     observed.village.fault = "down";
     await observed.ask("anna@village.example", "anna@village.example", "anna@village.example");
     const after = await scrape();
-    expect(after.get("smmapd_store_errors_total")?.samples.get('smmapd_store_errors_total{code="unavailable"}')).toBe(
-      2,
-    );
-    expect(valuesOf(after, "smmapd_store_spared_total")).toEqual({ smmapd_store_spared_total: 1 });
-    expect(valuesOf(after, "smmapd_store_breaker_open")).toEqual({ smmapd_store_breaker_open: 1 });
+    expect(
+      after.get("smmapd_store_errors_total")?.samples.get('smmapd_store_errors_total{process="0",code="unavailable"}'),
+    ).toBe(2);
+    expect(valuesOf(after, "smmapd_store_spared_total")).toEqual({ 'smmapd_store_spared_total{process="0"}': 1 });
+    expect(valuesOf(after, "smmapd_store_breaker_open")).toEqual({ 'smmapd_store_breaker_open{process="0"}': 1 });
   });
 
   it("counts what the cache does, and nothing where there is none", async () => {
     await start();
     await observed.ask("anna@village.example", "anna@village.example", "anna@village.example");
     const families = await scrape();
-    expect(valuesOf(families, "smmapd_cache_hits_total")).toEqual({ smmapd_cache_hits_total: 2 });
-    expect(valuesOf(families, "smmapd_cache_misses_total")).toEqual({ smmapd_cache_misses_total: 1 });
-    expect(valuesOf(families, "smmapd_cache_entries")).toEqual({ smmapd_cache_entries: 1 });
+    expect(valuesOf(families, "smmapd_cache_hits_total")).toEqual({ 'smmapd_cache_hits_total{process="0"}': 2 });
+    expect(valuesOf(families, "smmapd_cache_misses_total")).toEqual({ 'smmapd_cache_misses_total{process="0"}': 1 });
+    expect(valuesOf(families, "smmapd_cache_entries")).toEqual({ 'smmapd_cache_entries{process="0"}': 1 });
     await observed.close();
     await start("smmap_cache_size: 0");
     await observed.ask("anna@village.example", "anna@village.example");
-    expect(valuesOf(await scrape(), "smmapd_cache_misses_total")).toEqual({ smmapd_cache_misses_total: 0 });
+    expect(valuesOf(await scrape(), "smmapd_cache_misses_total")).toEqual({});
   });
 
   it("goes on counting after the configuration is read again", async () => {
@@ -148,12 +148,14 @@ describe("/metrics", () => {
     observed.tally.reloaded("succeeded");
     await observed.ask("anna@village.example");
     const families = await scrape();
-    expect(families.get("smmapd_request_duration_seconds")?.samples.get("smmapd_request_duration_seconds_count")).toBe(
-      2,
-    );
+    expect(
+      families
+        .get("smmapd_request_duration_seconds")
+        ?.samples.get('smmapd_request_duration_seconds_count{process="0"}'),
+    ).toBe(2);
     expect(valuesOf(families, "smmapd_reloads_total")).toEqual({
-      'smmapd_reloads_total{outcome="succeeded"}': 1,
-      'smmapd_reloads_total{outcome="failed"}': 0,
+      'smmapd_reloads_total{process="0",outcome="succeeded"}': 1,
+      'smmapd_reloads_total{process="0",outcome="failed"}': 0,
     });
   });
 
@@ -161,10 +163,11 @@ describe("/metrics", () => {
     await start();
     await observed.ask("anna@village.example");
     const families = await scrape();
-    expect(valuesOf(families, "smmapd_connections_accepted_total")).toEqual({ smmapd_connections_accepted_total: 1 });
-    expect(valuesOf(families, "smmapd_store_info")).toEqual({ 'smmapd_store_info{store="memory"}': 1 });
+    expect(valuesOf(families, "smmapd_connections_accepted_total")).toEqual({
+      'smmapd_connections_accepted_total{process="0"}': 1,
+    });
     expect(valuesOf(families, "smmapd_build_info")).toEqual({
-      'smmapd_build_info{version="0.1.0",node="v20.0.0"}': 1,
+      'smmapd_build_info{process="0",version="0.1.0",node="v20.0.0",store="memory"}': 1,
     });
     expect(families.get("process_resident_memory_bytes")?.samples.get("process_resident_memory_bytes")).toBeGreaterThan(
       0,

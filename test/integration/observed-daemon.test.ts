@@ -74,8 +74,32 @@ describe("a running daemon", () => {
     await ask("anna");
     const [, address = ""] = /serving metrics on (\S+)/.exec(daemon?.text ?? "") ?? [];
     const response = await fetch(`http://${address}/metrics`);
-    expect(await response.text()).toContain('smmapd_requests_total{map="cyrus",status="OK",reason="accept"} 1\n');
+    expect(await response.text()).toContain('smmapd_requests_total{process="0",map="cyrus",status="OK",reason="accept"} 1\n');
     expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
+  });
+
+  it("counts what its workers do, shows each, and reaches all their caches", async () => {
+    await start("smmap_workers: 3\nsmmap_metrics_listen: 127.0.0.1:0");
+    await daemon?.says(/3 processes serve/);
+    const [, address = ""] = /serving metrics on (\S+)/.exec(daemon?.text ?? "") ?? [];
+    const scrape = async () => await (await fetch(`http://${address}/metrics`)).text();
+    const sum = async (series: RegExp) =>
+      [...(await scrape()).matchAll(series)].reduce((all, [, value]) => all + Number(value), 0);
+    for (let i = 0; i < 60; i++) await ask("anna");
+    expect(await sum(/^smmapd_requests_total\{.*\} (\d+)$/gm)).toBe(60);
+    expect(await sum(/^smmapd_request_duration_seconds_count\{.*\} (\d+)$/gm)).toBe(60);
+    const processes = [...(await scrape()).matchAll(/^smmapd_build_info\{process="(\d)".*\} 1$/gm)];
+    expect(processes.map(([, slot]) => slot)).toEqual(["0", "1", "2"]);
+    expect(await run("purge")).toBe("purged: 3 processes\n");
+    const statuses = JSON.parse(await run("status", "--json")) as Status[];
+    expect(statuses.map(({ pid }) => pid)).toContain(daemon?.pid);
+    const answered = statuses.flatMap(({ requests }) => requests.replies).reduce((all, { count }) => all + count, 0);
+    expect([statuses.length, answered]).toEqual([3, 60]);
+    const worker = statuses.find(({ pid }) => pid !== daemon?.pid);
+    process.kill(worker?.pid ?? 0, "SIGKILL");
+    await daemon?.says(/another takes its place/);
+    await expect.poll(async () => JSON.parse(await run("status", "--json")).length, { timeout: 20_000 }).toBe(3);
+    expect(await sum(/^smmapd_build_info\{.*\} (1)$/gm)).toBe(3);
   });
 
   it("says that new addresses take a restart", async () => {
