@@ -1,6 +1,7 @@
 /** `smmapd conf`: the configuration as it is understood, and everything that is wrong or doubtful about it. */
 import { dirname } from "node:path";
 import { type Config, defaultConfigFile, type EffectiveOption, loadConfig } from "../config/config.ts";
+import { readProcess } from "../config/process-settings.ts";
 import { readSettings } from "../config/settings.ts";
 import { exit, type Io, UsageError } from "../io.ts";
 import { printable } from "../log/printable.ts";
@@ -17,7 +18,7 @@ export async function conf(args: readonly string[], io: Io): Promise<number> {
   const { given, values, words } = parseOptions(args, { "-C": "value", "--strict": "flag" });
   if (words.length > 0) throw new UsageError(`conf takes no word such as ${words[0]}`);
   const config = loadConfig({ file: values["-C"] ?? defaultConfigFile, env: io.env });
-  const refusal = await judge(config, dirname(values["-C"] ?? defaultConfigFile));
+  const refusal = await judge(config, dirname(values["-C"] ?? defaultConfigFile), io);
   const options = config.effective();
   const warnings = config.warnings();
   const problems = [...options.map(({ problem }) => problem), refusal].filter((problem) => problem !== null);
@@ -37,9 +38,10 @@ export async function conf(args: readonly string[], io: Io): Promise<number> {
 }
 
 /** What keeps the daemon, or its store, from starting with this; null: nothing. */
-async function judge(config: Config, baseDirectory: string): Promise<string | null> {
+async function judge(config: Config, baseDirectory: string, { env }: Io): Promise<string | null> {
   try {
     const { store } = readSettings(config);
+    readProcess(config, env);
     const adapter = await loadAdapter(store.name, baseDirectory);
     config.register(adapter.keys ?? []);
     adapter.parse(config);

@@ -1,5 +1,5 @@
 /** The daemon as a service of Cyrus' real master(8). */
-import { cpSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -85,6 +85,19 @@ function expectQuietButForUnborn(): void {
   expect(master?.complaints.filter((line) => !unborn.test(line))).toEqual([]);
 }
 
+it("the line that we recommend works", async () => {
+  const text = readFileSync(new URL("../../contrib/cyrus.conf", import.meta.url), "utf8");
+  expect(text).toContain('cmd="/usr/local/bin/smmapd -C /etc/imapd.conf" listen="/run/cyrus/socket/smmap" prefork=1');
+  const ours = text
+    .replace("/usr/local/bin/smmapd", program)
+    .replace("/etc/imapd.conf", folder.configFile)
+    .replace("/run/cyrus/socket/smmap", folder.socket);
+  master = await Master.start(folder, ours);
+  expect(await askOnce()).toBe("OK fred");
+  expect(master.children).toHaveLength(1);
+  expectQuiet();
+});
+
 describe("sockets", () => {
   it("of the unix domain, of IPv4 and of IPv6 are served", async () => {
     const port = await freePort();
@@ -127,7 +140,8 @@ describe("processes", () => {
   });
 
   it("take 200 connections at once", async () => {
-    await start({ prefork: 1 });
+    // Nor does it matter how many files master allows at first.
+    await start({ prefork: 1, maxfds: 64 });
     const all = await Promise.all(Array.from({ length: 200 }, () => connect()));
     const replies = await Promise.all(all.map((client, i) => client.ask(`fred${i}`)));
     expect(replies).toEqual(all.map((_, i) => `OK fred${i}`));
@@ -244,9 +258,11 @@ describe("signals", () => {
     const hungUp = new Set<number>();
     for (let n = 0; n < 20; n++) {
       await until(() => (master as Master).children.some((pid) => !hungUp.has(pid)));
-      for (const pid of (master as Master).children) hungUp.add(pid);
       await delay(n * 5);
-      for (const pid of (master as Master).children) signal(pid, "SIGHUP");
+      for (const pid of (master as Master).children) {
+        hungUp.add(pid);
+        signal(pid, "SIGHUP");
+      }
     }
     expect(await askOnce()).toBe("OK fred");
     expect(logged("ending: SIGHUP")).toBeGreaterThan(0);

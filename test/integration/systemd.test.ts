@@ -169,7 +169,7 @@ describe("the units", () => {
     const directory = folder.at("units");
     mkdirSync(directory);
     const service = readFileSync(join(units, "smmapd.service"), "utf8")
-      .replace("/usr/bin/smmapd", program)
+      .replace("/usr/local/bin/smmapd", program)
       .replace("User=cyrus", "User=mail");
     writeFileSync(join(directory, "smmapd.service"), service);
     copyFileSync(join(units, "smmapd.socket"), join(directory, "smmapd.socket"));
@@ -185,7 +185,7 @@ describe("the units", () => {
 
   it("name options that there are, and no program at a place of ours", async () => {
     const service = readFileSync(join(units, "smmapd.service"), "utf8");
-    expect(service).toMatch(/^ExecStart=\/usr\/bin\/smmapd -C \/etc\/imapd\.conf$/m);
+    expect(service).toMatch(/^ExecStart=\/usr\/local\/bin\/smmapd -C \/etc\/imapd\.conf$/m);
     expect(readFileSync(join(units, "smmapd.socket"), "utf8")).toMatch(/^ListenStream=\/run\/smmapd\/smmap$/m);
   });
 
