@@ -14,6 +14,7 @@ const password = "secret";
 /** A mailbox for each way, with room for one message. */
 const owners: readonly (readonly [way: MtaWay, owner: string])[] = [
   ["sendmail", "sonja"],
+  ["sendmailAccess", "samuel"],
   ["map", "moritz"],
   ["access", "agnes"],
   ["policy", "paula"],

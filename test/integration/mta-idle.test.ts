@@ -21,7 +21,7 @@ beforeAll(async () => {
   const tcp = { parameters: [`smmapd = inet:127.0.0.1:${port}`, `smmapd_policy = inet:127.0.0.1:${policyPort}`] };
   await Promise.all([
     ...["local:/run/smmapd/smmap", `inet:${port}@127.0.0.1`].map(async (socket, i) => {
-      const options = { socket, domains: mtaDomains };
+      const options = { feature: "smmapd", socket, domains: mtaDomains } as const;
       keeping.push((await rig.add(({ system }) => Sendmail.start(system, `sendmail${i}`, options))).port);
     }),
     ...(["relay", "policy"] as const).map(async (recipe) => {

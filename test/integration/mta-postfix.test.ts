@@ -1,6 +1,6 @@
 /** Debian's Postfix with each recipe of contrib/postfix, on unix sockets and on TCP, chrooted and not. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { MtaWay } from "../../fixtures/mta-cases.ts";
+import { type MtaWay, mtaCases } from "../../fixtures/mta-cases.ts";
 import { MtaRig } from "../../fixtures/servers/mta-rig.ts";
 import { Postfix, type PostfixRecipe } from "../../fixtures/servers/postfix.ts";
 import { expected, interrupt, type MtaPort, mtaTrials } from "./mta-trials.ts";
@@ -55,6 +55,6 @@ it("postmap looks a key up, as it is typed", async () => {
 });
 
 it("defers while the daemon is away, and asks it again as soon as it is back", async () => {
-  const away = { map: "451 4.3.0", access: "451 4.3.5", policy: "450 4.3.0", sendmail: "", exim: "" };
-  expect(await interrupt(rig, ports)).toEqual(expected(ports, (way) => ["250", away[way], "250", "550 5.1.1"]));
+  const away = mtaCases.find(({ fault }) => fault === "daemon")?.replies;
+  expect(await interrupt(rig, ports)).toEqual(expected(ports, (way) => ["250", away?.[way], "250", "550 5.1.1"]));
 });

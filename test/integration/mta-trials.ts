@@ -4,7 +4,7 @@ import { type MtaCase, type MtaWay, mtaCases } from "../../fixtures/mta-cases.ts
 import { Exim } from "../../fixtures/servers/exim.ts";
 import { type MtaRig, mtaDomains } from "../../fixtures/servers/mta-rig.ts";
 import { Postfix, type PostfixRecipe } from "../../fixtures/servers/postfix.ts";
-import { Sendmail } from "../../fixtures/servers/sendmail.ts";
+import { Sendmail, type SendmailFeature } from "../../fixtures/servers/sendmail.ts";
 import { SmtpClient, type SmtpReply } from "../../fixtures/servers/smtp-client.ts";
 
 /** A mail server's port, and what to expect there. */
@@ -90,11 +90,13 @@ export async function startEach(rig: MtaRig, lmtpPort?: number): Promise<readonl
     return (await rig.add(({ system }) => Postfix.start(system, recipe, options))).ports.smtp ?? 0;
   };
   const rest = lmtpPort === undefined ? {} : { lmtpPort };
+  const sendmail = async (feature: SendmailFeature) => {
+    const options = { feature, socket: "local:/run/smmapd/smmap", domains: mtaDomains, ...rest };
+    return (await rig.add(({ system }) => Sendmail.start(system, feature, options))).port;
+  };
   const starts: Readonly<Record<MtaWay, () => Promise<number>>> = {
-    sendmail: async () => {
-      const options = { socket: "local:/run/smmapd/smmap", domains: mtaDomains, ...rest };
-      return (await rig.add(({ system }) => Sendmail.start(system, "sendmail", options))).port;
-    },
+    sendmail: () => sendmail("smmapd"),
+    sendmailAccess: () => sendmail("smmapd_access"),
     map: () => postfix("relay"),
     access: () => postfix("access"),
     policy: () => postfix("policy"),
