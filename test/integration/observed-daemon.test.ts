@@ -74,7 +74,9 @@ describe("a running daemon", () => {
     await ask("anna");
     const [, address = ""] = /serving metrics on (\S+)/.exec(daemon?.text ?? "") ?? [];
     const response = await fetch(`http://${address}/metrics`);
-    expect(await response.text()).toContain('smmapd_requests_total{process="0",map="cyrus",status="OK",reason="accept"} 1\n');
+    expect(await response.text()).toContain(
+      'smmapd_requests_total{process="0",map="cyrus",status="OK",reason="accept"} 1\n',
+    );
     expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
   });
 
