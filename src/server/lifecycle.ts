@@ -74,7 +74,7 @@ export async function live(readOptions: () => LifeOptions, io: Io): Promise<numb
 
 class Life {
   readonly #io: Io;
-  /** The shell of bin/smmapd. */
+  /** The shell of src/smmapd.sh. */
   readonly #shell: number | null;
   readonly #start: Start;
   readonly #master: Master | null;
