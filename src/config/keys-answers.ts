@@ -6,13 +6,13 @@ export const answerKeys: readonly KeyDefinition[] = [
     name: "smmap_access_map",
     type: "string",
     default: null,
-    text: "Names of maps, separated by white space, that are answered in the form of Postfix' access(5), for check_recipient_access: OK DUNNO for a good recipient, OK 452 4.2.2 (552 5.2.2 with lmtp_over_quota_perm_failure) over quota, OK 550 5.1.1 or 550 5.7.1 for a recipient that is unknown or may not be posted to. A failure is TEMP as ever. All other maps are answered as in the original, which ignores the name.",
+    text: "Names of maps, separated by white space, that are answered in the form of Postfix' access(5), for its check_recipient_access and for sendmail's FEATURE(smmapd_access): OK DUNNO for a good recipient, OK 452 4.2.2 (552 5.2.2 with lmtp_over_quota_perm_failure) over quota, OK 550 5.1.1 or 550 5.7.1 for a recipient that is unknown or may not be posted to. A failure is TEMP as ever. All other maps are answered as in the original, which ignores the name.",
   },
   {
     name: "smmap_policy_listen",
     type: "string",
     default: null,
-    text: "Where to listen for requests of Postfix' policy delegation (check_policy_service), in the form of smmap_listen. It answers with the same actions as an access map, and looks at the size of the message besides: what would not fit is over quota. A failure is DEFER_IF_PERMIT.",
+    text: "Where to listen for requests of Postfix' policy delegation (check_policy_service), in the form of smmap_listen. It answers with the same actions as an access map, and looks at the size of the message besides: what would not fit is over quota. A failure is DEFER_IF_PERMIT. Not used under master(8).",
   },
   {
     name: "smmap_text_absent",

@@ -22,14 +22,14 @@ let village: MemoryStore;
 let server: Server;
 const clients: Client[] = [];
 
-function settings(policy: ReplyPolicy): ServerSettings {
+function settings(policy: ReplyPolicy, value: "key" | "mailbox" = "key"): ServerSettings {
   const store = new GuardedStore(village, { timeout: 60_000, breaker: { failures: 0, reset: 0 }, log });
   const recipients = new RecipientParser(villageRules);
   const check = new RecipientCheck({ recipients, store, policy, log });
   const accessMaps = { names: new Set(["access", "zugang"]), check, texts };
   const rest = { policy, audit: null, log };
   return {
-    responder: new Responder({ recipients, store, value: "key", accessMaps, ...rest }),
+    responder: new Responder({ recipients, store, value, accessMaps, ...rest }),
     policyResponder: new PolicyResponder({ check, texts, ...rest }),
     requestMax: 1024,
     idleTimeout: 0,
@@ -204,6 +204,16 @@ describe("an access map", () => {
     expect(await ask(map, "anna@village.example")).toBe("OK anna@village.example");
     expect(await ask(map, "dora@village.example")).toBe("TEMP Over quota");
     expect(await ask(map, '"anna"@village.example')).toBe("NOTFOUND Mailbox does not exist");
+  });
+
+  it("leaves OK's value to other maps, which give the mailbox's name where that is wanted", async () => {
+    server.settings = settings(temporary, "mailbox");
+    expect(await ask("access", "anna@village.example")).toBe("OK DUNNO");
+    expect(await ask("cyrus", "anna+Lists@village.example")).toBe("OK user.anna.Lists");
+    expect(await ask("cyrus", "hugo@hill.example")).toBe("OK hill.example!user.hugo");
+    expect(await ask("cyrus", "nobody@village.example")).toBe("NOTFOUND Mailbox does not exist");
+    expect(await ask("cyrus", "dora@village.example")).toBe("TEMP Over quota");
+    server.settings = settings(temporary);
   });
 
   it("fails like any other", async () => {

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ProtocolError } from "../../../src/engine/netstring.ts";
 import { PolicyDecoder, parsePolicyRequest } from "../../../src/engine/policy-request.ts";
@@ -57,6 +58,25 @@ describe("the stream", () => {
     decoder.write(Buffer.from("request=smtpd_access_policy\n"));
     expect(decoder.next()).toBeNull();
     expect(() => decoder.end()).toThrow(ProtocolError);
+  });
+});
+
+describe("any bytes", () => {
+  it("come out as they went in, cut at empty lines, or are refused", () => {
+    const stream = fc.array(fc.oneof(fc.constant("\n"), fc.constant("recipient="), fc.string()), { maxLength: 30 });
+    fc.assert(
+      fc.property(stream, fc.integer({ min: 1, max: 40 }), (parts, size) => {
+        const text = Buffer.from(parts.join("")).toString("latin1");
+        const lines: string[] = [];
+        try {
+          lines.push(...decodeAll(text, size));
+        } catch (error) {
+          expect(error).toBeInstanceOf(ProtocolError);
+          return;
+        }
+        expect(lines.map((each) => `${each}\n\n`).join("")).toBe(text);
+      }),
+    );
   });
 });
 
