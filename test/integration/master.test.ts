@@ -201,7 +201,8 @@ describe("processes", () => {
 
   it("end when the program is replaced", async () => {
     const root = dirname(dirname(program));
-    for (const part of ["bin", "dist/src"]) cpSync(join(root, part), folder.at(part), { recursive: true });
+    cpSync(program, folder.at("bin/smmapd"));
+    cpSync(join(root, "dist/src"), folder.at("dist/src"), { recursive: true });
     symlinkSync(join(root, "node_modules"), folder.at("node_modules"));
     writeFileSync(folder.at("package.json"), '{ "type": "module" }');
     await start({ command: `${folder.at("bin/smmapd")} -C ${folder.configFile}` });
