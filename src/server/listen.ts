@@ -11,6 +11,9 @@ import type { InheritedSocket } from "./inherited.ts";
 /** Where to listen: an address to bind, or a socket that is bound already. */
 export type ListenSource = ListenAddress | InheritedSocket;
 
+/** What is spoken on a socket: socketmap, or Postfix' policy delegation. */
+export type Protocol = "socketmap" | "policy";
+
 /** Of a unix socket's file. */
 export interface SocketRights {
   readonly mode: number;

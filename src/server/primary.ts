@@ -3,7 +3,7 @@ import type { ImapdConf } from "../config/imapd-conf.ts";
 import type { Report } from "../observe/report.ts";
 import type { Haste } from "./ending.ts";
 import type { InheritedSocket } from "./inherited.ts";
-import type { Protocol } from "./server.ts";
+import type { Protocol } from "./listen.ts";
 
 /** A listening socket with what is spoken on it. */
 export interface ServedSocket extends InheritedSocket {

@@ -4,13 +4,10 @@ import { PolicyDecoder } from "../engine/policy-request.ts";
 import type { ConnectionReport } from "../observe/report.ts";
 import type { Log } from "../store/store.ts";
 import { type Client, Connection, type ConnectionOptions } from "./connection.ts";
-import { type Listener, type ListenSource, listen, type SocketRights } from "./listen.ts";
+import { type Listener, type ListenSource, listen, type Protocol, type SocketRights } from "./listen.ts";
 import type { PolicyResponder } from "./policy-responder.ts";
 import type { ServedSocket } from "./primary.ts";
 import type { Responder } from "./responder.ts";
-
-/** What is spoken on a socket: socketmap, or Postfix' policy delegation. */
-export type Protocol = "socketmap" | "policy";
 
 /** What may change while the server runs: a new configuration replaces it whole. */
 export interface ServerSettings {

@@ -1,7 +1,7 @@
 /** Which sockets the daemon listens on, by who has started it. */
 import type { Log } from "../store/store.ts";
-import type { ListenSource } from "./listen.ts";
-import type { Protocol, Server } from "./server.ts";
+import type { ListenSource, Protocol } from "./listen.ts";
+import type { Server } from "./server.ts";
 import type { Configuration } from "./service.ts";
 import { folderProblem, socketRights } from "./socket-files.ts";
 import type { Start } from "./start.ts";
