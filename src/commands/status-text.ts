@@ -1,4 +1,4 @@
-/** A status as lines for people. */
+/** A status as lines for people, texts from outside among them. */
 import { type HistogramCounts, quantile, total } from "../observe/histogram.ts";
 import type { ReplyCount } from "../observe/reply-counts.ts";
 import type { Status, StoreReport } from "../observe/report.ts";
@@ -49,8 +49,8 @@ function describeStore(store: StoreReport, problem: string | null): readonly str
   const lines = [row("store", `${name} (${reason}): ${problem === null ? "it answers" : problem}`)];
   if (isResting) lines.push(row("", "it failed too often and is left alone for a moment (smmap_breaker_failures)"));
   lines.push(row("look-ups", describeTimes(times)));
-  if (failures.length > 0)
-    lines.push(row("", `failed: ${failures.map(([code, count]) => `${count} ${code}`).join(", ")}`));
+  const failed = failures.map(([code, count]) => `${count} ${code}`).join(", ");
+  if (failed !== "") lines.push(row("", `failed: ${failed}`));
   if (spared > 0) lines.push(row("", `${spared} not made while it was left alone`));
   return lines;
 }
@@ -64,7 +64,7 @@ function describeTimes(times: HistogramCounts): string {
 
 function within(times: HistogramCounts, share: number): string {
   const milliseconds = quantile(times, share) ?? 0;
-  return Number.isFinite(milliseconds) ? `within ${milliseconds} ms` : "within more than 10 s";
+  return Number.isFinite(milliseconds) ? `within ${milliseconds} ms` : "in more than 10 s";
 }
 
 function describeReply({ map, status, reason, count }: ReplyCount): string {

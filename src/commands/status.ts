@@ -1,5 +1,6 @@
 /** `smmapd status`: what the running daemon tells of itself. */
 import { exit, type Io, UnavailableError, UsageError } from "../io.ts";
+import { printable, printableJson } from "../log/printable.ts";
 import { askAll } from "./control-client.ts";
 import { parseOptions } from "./options.ts";
 import { describeStatus } from "./status-text.ts";
@@ -16,7 +17,7 @@ export async function status(args: readonly string[], io: Io): Promise<number> {
     throw new UnavailableError("error" in reply ? reply.error : "the daemon gave another answer");
   });
   const now = Date.now();
-  const texts = statuses.map((one) => `${describeStatus(one, now).join("\n")}\n`);
-  io.stdout.write(given.has("--json") ? `${JSON.stringify(statuses)}\n` : texts.join("\n"));
+  const texts = statuses.map((one) => `${describeStatus(one, now).map(printable).join("\n")}\n`);
+  io.stdout.write(given.has("--json") ? `${printableJson(JSON.stringify(statuses))}\n` : texts.join("\n"));
   return statuses.some(({ problem }) => problem !== null) ? exit.tempfail : exit.ok;
 }

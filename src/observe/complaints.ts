@@ -3,7 +3,7 @@ import type { Log, LogLevel } from "../store/store.ts";
 /** Something that went wrong, in the words of the log. */
 export interface Complaint {
   /** Milliseconds since 1970. */
-  readonly time: number;
+  readonly at: number;
   readonly level: LogLevel;
   readonly message: string;
 }
@@ -24,7 +24,7 @@ export class Complaints {
   /** The same log, its errors and warnings remembered here. */
   listenTo(log: Log): Log {
     const heard = (level: "error" | "warning") => (message: string) => {
-      this.#remember({ time: Date.now(), level, message: message.slice(0, MESSAGE_MAX) });
+      this.#remember({ at: Date.now(), level, message: message.slice(0, MESSAGE_MAX) });
       log[level](message);
     };
     const { notice, info, debug } = log;

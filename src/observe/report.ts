@@ -1,6 +1,7 @@
 /** What a process tells of itself, as plain values: they travel as JSON. */
 import type { CacheCounts } from "../store/cached.ts";
-import type { LogLevel, StoreErrorCode } from "../store/store.ts";
+import type { StoreErrorCode } from "../store/store.ts";
+import type { Complaint } from "./complaints.ts";
 import type { HistogramCounts } from "./histogram.ts";
 import type { Reason, ReplyCount } from "./reply-counts.ts";
 
@@ -74,13 +75,13 @@ export interface StoreReport {
   readonly spared: number;
 }
 
-/** What a person wants to know besides. Texts are harmless to a terminal. */
+/** What a person wants to know besides. Some of its texts come from outside. */
 export interface Status extends Report {
   /** Why the store does not answer now; null: it does. */
   readonly problem: string | null;
   readonly slowest: readonly SlowReport[];
   /** The last errors and warnings of the log, newest first. */
-  readonly complaints: readonly ComplaintReport[];
+  readonly complaints: readonly Complaint[];
 }
 
 export interface SlowReport {
@@ -90,11 +91,4 @@ export interface SlowReport {
   readonly milliseconds: number;
   /** Milliseconds since 1970. */
   readonly at: number;
-}
-
-export interface ComplaintReport {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  readonly level: LogLevel;
-  readonly message: string;
 }

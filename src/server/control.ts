@@ -1,5 +1,6 @@
 /** The control socket: where `smmapd status` and `smmapd purge` ask. Never stands in the way of an answer to mail. */
 import type { Socket } from "node:net";
+import { pipeline } from "node:stream/promises";
 import {
   type ControlReply,
   controlPath,
@@ -36,7 +37,9 @@ export async function openControl({ beginning, pid, uid, gid, reporter }: Contro
     }
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    void converse(socket, reporter);
+    socket.setTimeout(IDLE_TIMEOUT, () => socket.destroy());
+    // Whatever goes wrong is the other end's affair.
+    pipeline(socket.setEncoding("utf8"), (chunks) => replies(chunks, reporter), socket).catch(() => {});
   };
   const source = { path: controlPath(beginning, pid) };
   void removeStaleSockets(beginning, source.path);
@@ -67,26 +70,13 @@ async function removeStaleSockets(beginning: string, own: string): Promise<void>
   }
 }
 
-/** Answers line after line, until the other end leaves, is silent for too long, or makes a line too long. */
-async function converse(socket: Socket, reporter: Reporter): Promise<void> {
-  socket.setTimeout(IDLE_TIMEOUT, () => socket.destroy());
-  try {
-    for await (const line of linesOf(socket)) {
-      socket.write(`${JSON.stringify(await reply(line, reporter))}\n`);
-    }
-    socket.end();
-  } catch {
-    // Whatever it is, it is the other end's affair.
-    socket.destroy();
-  }
-}
-
-async function* linesOf(socket: Socket): AsyncGenerator<string> {
+/** One line for each line. */
+async function* replies(chunks: AsyncIterable<string>, reporter: Reporter): AsyncGenerator<string> {
   let text = "";
-  for await (const chunk of socket.setEncoding("utf8")) {
+  for await (const chunk of chunks) {
     text += chunk;
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
-      yield text.slice(0, end);
+      yield `${JSON.stringify(await reply(text.slice(0, end), reporter))}\n`;
       text = text.slice(end + 1);
     }
     if (text.length > REQUEST_MAX) throw new Error("the request is too long");

@@ -1,6 +1,4 @@
 /** What the process tells of itself to whoever asks: numbers for a monitor, a status for people. */
-
-import { printable } from "../log/printable.ts";
 import type { Report, SlowReport, Status, StoreReport } from "../observe/report.ts";
 import type { Tally } from "../observe/tally.ts";
 import { version } from "../observe/version.ts";
@@ -91,15 +89,8 @@ export class Reporter {
 
   async status(): Promise<Status> {
     const problem = await this.storeProblem();
-    const { complaints } = this.#options.tally;
-    return {
-      ...this.report(),
-      problem,
-      slowest: this.#slowest(),
-      complaints: complaints
-        .list()
-        .map(({ time, level, message }) => ({ at: time, level, message: printable(message) })),
-    };
+    const complaints = this.#options.tally.complaints.list();
+    return { ...this.report(), problem, slowest: this.#slowest(), complaints };
   }
 
   /** Why the store does not answer now; null: it does. Takes no longer than a look-up may. */
@@ -151,8 +142,8 @@ export class Reporter {
   #slowest(): readonly SlowReport[] {
     const now = performance.now();
     return this.#options.tally.slowest.list(now).map(({ key, map, reason, milliseconds, at }) => ({
-      address: printable(Buffer.from(key, "latin1").toString()),
-      map: printable(map),
+      address: Buffer.from(key, "latin1").toString(),
+      map,
       reason,
       milliseconds,
       at: Date.now() - (now - at),
@@ -165,7 +156,7 @@ async function problemOf({ guarded }: Service): Promise<string | null> {
     await guarded.ping(new Lookup());
     return null;
   } catch (error) {
-    if (error instanceof StoreError) return `${printable(error.message)} [${error.code}]`;
-    return printable(error instanceof Error ? error.message : String(error));
+    if (error instanceof StoreError) return `${error.message} [${error.code}]`;
+    return error instanceof Error ? error.message : String(error);
   }
 }
