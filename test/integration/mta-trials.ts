@@ -29,6 +29,8 @@ export function mtaTrials(rig: () => MtaRig, ports: () => readonly MtaPort[]): v
     const found = await eachPort(ports(), ({ port }) => Promise.all(sessions.map((each) => rcptAll(port, each))));
     const replies = (way: MtaWay) => sessions.map((each) => each.map((one) => one.replies[way]));
     expect(found).toEqual(expected(ports(), replies));
+    // Nothing that a mail server sends is news to the daemon.
+    expect(rig().daemon.complaints.filter((line) => !line.startsWith("sqlite: "))).toEqual([]);
   });
 }
 
