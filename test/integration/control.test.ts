@@ -134,7 +134,7 @@ describe("on the socket", () => {
 
   it("nobody can make it remember more than a line", async () => {
     const observed = await start();
-    expect(await say(observed, "x".repeat(10_000_000))).toBe("");
+    expect(await say(observed, `${"x".repeat(10_000_000)}\n`)).toBe("");
     expect(JSON.parse(await say(observed, '{"command":"purge"}\n'))).toEqual({ purged: true });
   });
 

@@ -53,6 +53,7 @@ describe("metrics", () => {
     const own = exposition.split("\n").filter((line) => /^smmapd_/.test(line));
     expect(own.length).toBeGreaterThan(60);
     expect(own.filter((line) => !/^\w+\{process="[01]"/.test(line))).toEqual([]);
+    expect(own).toContain('smmapd_request_duration_seconds_sum{process="0"} 0.003');
   });
 
   it("of a process that has not opened its store yet are those that it has", async () => {
