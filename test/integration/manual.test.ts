@@ -40,7 +40,7 @@ describe("manual pages", () => {
       expect(existsSync(join(root, page))).toBe(true);
       expect(files).toContain(dirname(page));
     }
-    for (const program of Object.values(bin)) expect(files).toContain(dirname(program));
+    for (const program of Object.values(bin)) expect(files).toContain(program);
   });
 
   it("smmapd(8) reads well", async () => {
