@@ -22,7 +22,9 @@ export class ConnectionPool {
     try {
       return await task(first);
     } catch (error) {
-      const wasLost = first.hasEnded && error instanceof StoreError && error.code === "unavailable";
+      // "closed" is that of a connection which was left for a better one; a closed pool says so again.
+      const isLoss = error instanceof StoreError && (error.code === "unavailable" || error.code === "closed");
+      const wasLost = first.hasEnded && isLoss;
       if (!wasLost || signal.aborted) throw error;
     }
     return task(await this.#get());

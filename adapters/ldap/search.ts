@@ -27,7 +27,7 @@ export class EntryKind {
     const answer = await connection.search(query.attributes.length > 0 ? query : { ...query, attributes: ["1.1"] });
     const entry = onlyEntry(answer, query, connection);
     if (entry === null) await this.#sightings.confirm(connection, { ...query, filter: this.#any });
-    else this.#sightings.note(connection);
+    else this.#sightings.note(connection, query.base);
     return entry;
   }
 }

@@ -12,16 +12,16 @@ const SIGHTING_LASTS = 1_000;
 
 export class Sightings {
   readonly #kind: string;
-  readonly #last = new WeakMap<LdapConnection, number>();
+  readonly #last = new WeakMap<LdapConnection, { readonly base: string; readonly at: number }>();
 
   /** @param kind of entries, in the plural, for people */
   constructor(kind: string) {
     this.#kind = kind;
   }
 
-  /** An entry was seen. */
-  note(connection: LdapConnection): void {
-    this.#last.set(connection, performance.now());
+  /** An entry was seen below a base, and vouches for no other. */
+  note(connection: LdapConnection, base: string): void {
+    this.#last.set(connection, { base, at: performance.now() });
   }
 
   /**
@@ -30,7 +30,7 @@ export class Sightings {
    */
   async confirm(connection: LdapConnection, query: SearchQuery): Promise<void> {
     const last = this.#last.get(connection);
-    if (last !== undefined && performance.now() - last < SIGHTING_LASTS) return;
+    if (last?.base === query.base && performance.now() - last.at < SIGHTING_LASTS) return;
     const { result, entries } = await connection.search({ ...query, attributes: ["1.1"], sizeLimit: 1 });
     if (result.code !== SUCCESS && !isSizeLimit(result)) {
       throw resultError(result, `${connection.uri}: looking for any ${this.#kind}`);
@@ -39,6 +39,6 @@ export class Sightings {
       const place = `${connection.uri} shows no ${this.#kind} at all below "${query.base}"`;
       throw new StoreError("denied", `${place}: check our rights, the base and the filter`);
     }
-    this.note(connection);
+    this.note(connection, query.base);
   }
 }

@@ -19,7 +19,15 @@ export class Connection {
   readonly #commit: Statement<[]>;
   /** Look-ups in this turn of the event loop; from the second on they are in a transaction. */
   #reads = 0;
-  readonly #endTurn = () => this.#end();
+  /** What went wrong at the end of a turn, when nobody was there to be told. */
+  #failure: unknown = null;
+  readonly #endTurn = (): void => {
+    try {
+      this.#end();
+    } catch (error) {
+      this.#failure = error;
+    }
+  };
 
   /** @throws whatever SQLite throws, and RefusedStatement */
   constructor(path: string, busyTimeout: number, layout: Layout) {
@@ -45,6 +53,9 @@ export class Connection {
    * one turn of the event loop, share a read transaction. A lonely look-up needs none.
    */
   find(mailbox: MailboxId): MailboxFacts {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure;
     if (this.#reads === READS_MAX) this.#end();
     this.#reads++;
     if (this.#reads === 1) setImmediate(this.#endTurn);
@@ -96,7 +107,7 @@ export class Connection {
   }
 
   #end(): void {
-    if (this.#database.inTransaction) this.#commit.run();
     this.#reads = 0;
+    if (this.#database.inTransaction) this.#commit.run();
   }
 }

@@ -96,7 +96,11 @@ function parameterOf(token: string, name: string | undefined, refuse: (problem: 
     return parameter;
   }
   const isQuoted = /^(['"]).*\1$/su.test(token);
-  return cyrusTokens.get(isQuoted ? token.slice(1, -1) : token) ?? null;
+  const inner = isQuoted ? token.slice(1, -1) : token;
+  if (isQuoted && parameterNames.some((one) => inner === `:${one}`)) {
+    throw refuse(`the text ${token} is the same for every address: write ${inner} without the quotes`);
+  }
+  return cyrusTokens.get(inner) ?? null;
 }
 
 /** %% as %. In a longer text a token could be meant as it stands or as a parameter, so it may not stand there. */

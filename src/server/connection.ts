@@ -97,7 +97,7 @@ export class Connection {
     socket.on("close", () => this.#abandon());
   }
 
-  /** Answers what has been read, then ends. */
+  /** Answers what is being looked up, then ends. */
   finish(): void {
     this.#isFinal = true;
     this.#endWhenAnswered();
@@ -111,14 +111,15 @@ export class Connection {
 
   #timedOut(): void {
     if (!this.#isLeaving) {
-      this.#socket.destroy();
+      // The reply to what is still looked up starts the clock again.
+      if (this.#queue.length === 0) this.#socket.destroy();
       return;
     }
     // What came while the process was busy is still unread: timers run first.
     this.#isSilent = true;
     setImmediate(() => {
       // A reply that is still due starts the clock again.
-      if (this.#isSilent && this.#queue.length === 0) this.finish();
+      if (this.#isSilent && !this.#isBlocked && this.#queue.length === 0) this.finish();
     });
   }
 

@@ -26,7 +26,9 @@ export function folderProblem(path: string, { mode }: SocketRights): string | nu
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     const rights = statSync(folder).mode;
     if ((rights & 0o002) !== 0) {
-      return `everybody can write in ${folder}, so sendmail refuses ${path}: put it elsewhere, or chmod o-w ${folder}`;
+      const isShared = (rights & 0o1000) !== 0;
+      const remedy = isShared ? "put it elsewhere" : `put it elsewhere, or chmod o-w ${folder}`;
+      return `everybody can write in ${folder}, so sendmail refuses ${path}: ${remedy}`;
     }
     if (isForOthers && (rights & 0o011) === 0) {
       return `only its owner can look into ${folder}, so others do not get to ${path}: chmod go+x ${folder}`;

@@ -123,7 +123,7 @@ export class CachedStore implements FactSource {
       this.#inFlight.set(key, shared);
       return shared;
     } catch (error) {
-      return this.#makeDo(old, error);
+      return this.#makeDo(mailbox, old, error);
     }
   }
 
@@ -138,7 +138,7 @@ export class CachedStore implements FactSource {
       const facts = await answer;
       return generation === this.#generation ? this.#keep(key, mailbox, facts) : facts;
     } catch (error) {
-      return this.#makeDo(generation === this.#generation ? old : undefined, error);
+      return this.#makeDo(mailbox, generation === this.#generation ? old : undefined, error);
     } finally {
       if (generation === this.#generation) this.#inFlight.delete(key);
     }
@@ -162,11 +162,12 @@ export class CachedStore implements FactSource {
     return facts.quotas.length > 0 ? quotaTtl : ttl;
   }
 
-  /** An old positive answer in place of a failure, if there is one and it is not too old; else the failure. */
-  #makeDo(old: Entry | undefined, error: unknown): MailboxFacts {
+  /** An old answer that takes mail in place of a failure, if there is one and it is not too old; else the failure. */
+  #makeDo(mailbox: MailboxId, old: Entry | undefined, error: unknown): MailboxFacts {
     const now = performance.now();
-    const isUsable = old?.facts.exists && now < old.goodUntil + this.#settings.staleTtl;
-    if (old === undefined || !isUsable || (error instanceof StoreError && error.code === "closed")) throw error;
+    const isYoung = old !== undefined && now < old.goodUntil + this.#settings.staleTtl;
+    const isUsable = isYoung && decide(mailbox, old.facts) === "accept";
+    if (!isUsable || (error instanceof StoreError && error.code === "closed")) throw error;
     this.#stale++;
     if (now - this.#toldAt >= REPEAT_AFTER) {
       this.#toldAt = now;
@@ -177,9 +178,10 @@ export class CachedStore implements FactSource {
   }
 }
 
-/** All that an answer can depend on: the address without its detail holds no "+". */
-function keyOf(mailbox: MailboxId): string {
-  return mailbox.detail === null ? mailbox.address : `${mailbox.address}+${mailbox.detail}`;
+/** All that an answer can depend on. The length keeps a "+" in a domain apart from the one before a detail. */
+function keyOf({ address, detail }: MailboxId): string {
+  const own = `${address.length}:${address}`;
+  return detail === null ? own : `${own}+${detail}`;
 }
 
 /** Its keys in a cache: the owner of a folder may well share a quota with it. */

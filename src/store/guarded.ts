@@ -83,11 +83,15 @@ export class GuardedStore implements FactSource {
 
   /** Lets the look-ups in flight finish, then closes. */
   async retire(): Promise<void> {
-    if (this.#pending.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-      });
-    }
+    do {
+      if (this.#pending.size > 0) {
+        await new Promise<void>((resolve) => {
+          this.#idle = resolve;
+        });
+      }
+      // Some requests take two look-ups, one after the other.
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (this.#pending.size > 0);
     await this.close();
   }
 

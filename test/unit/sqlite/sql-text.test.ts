@@ -19,7 +19,7 @@ describe("parameters", () => {
     ["SELECT %R, %1, '%2', %9", "SELECT +?, +?, +?, +?", ["atdomain", "label1", "label2", "label9"]],
     ["SELECT %U||'@'||%d", "SELECT +?||'@'||+?", ["localpart", "domain"]],
     // What only looks like one.
-    ["SELECT ':address', \"%u-x\", [:x], `%u`", "SELECT ':address', \"%u-x\", [:x], `%u`", []],
+    ["SELECT ':addresses', \"%u-x\", [:x], `%u`", "SELECT ':addresses', \"%u-x\", [:x], `%u`", []],
     ["SELECT 'it''s :address' -- :nobody %u\n, 2", "SELECT 'it''s :address'   , 2", []],
     ["SELECT 1 /* %u :x ' ; */ + 1", "SELECT 1   + 1", []],
     ["SELECT 7 % 2, 7 %10, 7 %% 2, a %users FROM t", "SELECT 7 % 2, 7 %10, 7 % 2, a %users FROM t", []],
@@ -69,6 +69,7 @@ describe("what is refused", () => {
     ["SELECT [open", /\[ that is never closed/],
     ["SELECT :adress", /:adress is no parameter: the parameters are :address :userid/],
     ["SELECT ?", /\? is no parameter/],
+    ["SELECT 1 FROM m WHERE a = ':address'", /the text ':address' is the same for every address/],
     ["SELECT ?1", /\?1 is no parameter/],
     ["SELECT @address", /@address is no parameter/],
     ["SELECT $address", /\$address is no parameter/],

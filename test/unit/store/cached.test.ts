@@ -77,6 +77,13 @@ describe("an answer", () => {
     expect(source.asked).toHaveLength(4);
   });
 
+  it("is not taken for that of another with a plus in its domain", () => {
+    const { cached, source } = cache();
+    cached.lookup({ ...user("fred"), address: "fred@dom.test+x" });
+    cached.lookup({ ...user("fred", "x@dom.test"), address: "fred@dom.test", detail: "x" });
+    expect(source.asked).toHaveLength(2);
+  });
+
   it("of absence gives way to one of presence, and the reverse", () => {
     const { cached, source } = cache({ ttl: 10_000 });
     for (const facts of [absent, present, absent]) {
@@ -159,6 +166,19 @@ describe("while the store fails", () => {
     source.answer = fail;
     vi.advanceTimersByTime(10_001);
     expect(() => cached.lookup(user("nobody"))).toThrow("gone");
+  });
+
+  it.each<[string, MailboxFacts]>([
+    ["that nobody may post to", { ...present, rights: "l" }],
+    ["that nobody may see", { ...present, rights: "" }],
+    ["that is full", full],
+  ])("an old answer of a mailbox %s is never given", (_name, facts) => {
+    const { cached, source } = cache({ staleTtl: 30_000 });
+    source.answer = () => facts;
+    cached.lookup(user("fred"));
+    source.answer = fail;
+    vi.advanceTimersByTime(10_001);
+    expect(() => cached.lookup(user("fred"))).toThrow("gone");
   });
 
   it("no old answer is given by default, nor by a closed store", () => {
