@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DaemonFolder, program } from "../../fixtures/daemon.ts";
-import { freePort } from "../../fixtures/servers/cyrus.ts";
+import { freePort } from "../../fixtures/servers/free-port.ts";
 import { Master, type MasterService } from "../../fixtures/servers/master.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 

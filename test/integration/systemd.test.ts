@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder, type DaemonOptions, program } from "../../fixtures/daemon.ts";
-import { freePort } from "../../fixtures/servers/cyrus.ts";
 import { libraryPath, unpackedPackages } from "../../fixtures/servers/debian-packages.ts";
+import { freePort } from "../../fixtures/servers/free-port.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 
 const run = promisify(execFile);
