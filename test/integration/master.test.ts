@@ -1,4 +1,6 @@
 /** The daemon as a service of Cyrus' real master(8). */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -70,6 +72,13 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** Milliseconds. */
+async function timed(run: () => Promise<void>): Promise<number> {
+  const begun = performance.now();
+  await run();
+  return performance.now() - begun;
+}
+
 async function until(condition: () => boolean): Promise<void> {
   await master?.until(String(condition), condition);
 }
@@ -136,6 +145,20 @@ describe("processes", () => {
     await until(() => logged("accepted connection") === 10);
     expect(master?.children).toHaveLength(Math.max(1, prefork));
     expect(await Promise.all(clients.map((client) => client.ask("fred")))).toEqual(clients.map(() => "OK fred"));
+    expectQuiet();
+  });
+
+  it("with prefork=0 answer the first client soon: within 150 ms, if Node.js itself takes 40 to start", async () => {
+    await start();
+    const bare: number[] = [];
+    const first: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      bare.push(await timed(async () => void (await once(spawn(process.execPath, ["-e", "0"]), "exit"))));
+      first.push(await timed(async () => expect(await askOnce()).toBe("OK fred")));
+      for (const pid of (master as Master).children) signal(pid, "SIGHUP");
+      await until(() => master?.children.length === 0);
+    }
+    expect(Math.min(...first)).toBeLessThan(Math.max(150, 3.75 * Math.min(...bare)));
     expectQuiet();
   });
 
