@@ -42,7 +42,7 @@ export function standardClient(io: { readonly stdin: Readable; readonly stdout: 
 }
 
 /** Two streams that make one connection. */
-class Pipes extends Duplex {
+export class Pipes extends Duplex {
   readonly #stdin: Readable;
   readonly #stdout: Writable;
   #idle: NodeJS.Timeout | null = null;

@@ -5,8 +5,15 @@
 import { fstatSync, writeSync } from "node:fs";
 import { endianness } from "node:os";
 
-const STATUS_FD = 3;
-const LISTEN_FD = 4;
+/** Descriptors that master has left open for us. */
+export interface MasterDescriptors {
+  /** Pipe for messages. */
+  readonly status: number;
+  /** Listening socket. */
+  readonly listen: number;
+}
+
+const DESCRIPTORS: MasterDescriptors = { status: 3, listen: 4 };
 
 /** Messages of master/service.h. A fresh child counts as ready, so there is nothing to say at the start. */
 const UNAVAILABLE = 2;
@@ -17,26 +24,34 @@ export class Master {
   /** Name of the service in cyrus.conf. */
   readonly service: string;
   /** Descriptor of the listening socket. */
-  readonly socket = LISTEN_FD;
+  readonly socket: number;
+  readonly #status: number;
   readonly #pid: number;
   #isUnavailable = false;
   /** It has ended, and left us behind. */
   #isGone = false;
 
-  private constructor(service: string, pid: number) {
+  private constructor(service: string, pid: number, { status, listen }: MasterDescriptors) {
     this.service = service;
+    this.socket = listen;
+    this.#status = status;
     this.#pid = pid;
   }
 
   /**
    * @param pid of the child that master knows
-   * @returns null: we are no child of master's. The variable alone says little, for a shell below master has it too; so do the
-   * descriptors, which Node.js may have opened for itself.
+   * @returns null: we are no child of master's. The variable alone says little, for a shell below master has it too; so
+   * do the descriptors, which Node.js may have opened for itself.
    */
-  static find(env: Readonly<Record<string, string | undefined>>, pid: number): Master | null {
+  static find(
+    env: Readonly<Record<string, string | undefined>>,
+    pid: number,
+    descriptors = DESCRIPTORS,
+  ): Master | null {
     const { CYRUS_SERVICE: service } = env;
-    const isChild = service !== undefined && kindOf(STATUS_FD) === "pipe" && kindOf(LISTEN_FD) === "socket";
-    return isChild ? new Master(service, pid) : null;
+    const { status, listen } = descriptors;
+    const isChild = service !== undefined && kindOf(status) === "pipe" && kindOf(listen) === "socket";
+    return isChild ? new Master(service, pid, descriptors) : null;
   }
 
   /** Whether it has ended; known from the message that it did not take. */
@@ -63,7 +78,7 @@ export class Master {
     bytes.setInt32(0, message, isLittle);
     bytes.setInt32(4, this.#pid, isLittle);
     try {
-      writeSync(STATUS_FD, bytes);
+      writeSync(this.#status, bytes);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
       this.#isGone = true;

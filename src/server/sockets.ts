@@ -23,17 +23,11 @@ export async function openSockets(server: Server, start: Start, configuration: C
 type Sources = readonly (readonly [protocol: Protocol, sources: readonly ListenSource[]])[];
 
 function sourcesOf(start: Start, { settings }: Configuration, log: Log): Sources {
-  const { listen, policyListen } = settings;
   if (start.by === "primary") return start.primary.sockets.map((socket) => [socket.protocol, [socket]]);
-  if (start.by === "person" || start.by === "client") {
+  const { listen, policyListen } = settings;
+  if (start.by !== "master") {
     return [
-      ["socketmap", listen],
-      ["policy", policyListen],
-    ];
-  }
-  if (start.by === "systemd") {
-    return [
-      ["socketmap", start.sockets],
+      ["socketmap", start.by === "systemd" ? start.sockets : listen],
       ["policy", policyListen],
     ];
   }

@@ -62,7 +62,9 @@ export class Workers {
     this.#count = count;
     for (const worker of this.#serving.slice(count)) worker.end("drain");
     for (const worker of this.#serving) await this.#tell(worker, conf);
-    while (!this.#isEnding && this.#serving.length < this.#count) await this.#start(conf);
+    // One that ends at once is replaced after a pause, not here.
+    const missing = this.#count - this.#serving.length;
+    for (let i = 0; i < missing && !this.#isEnding; i++) await this.#start(conf);
   }
 
   get #serving(): readonly WorkerProcess[] {
