@@ -4,6 +4,8 @@ import { ConfigError, StoreError } from "./store/store.ts";
 /** What a command may touch of the process: handed in by main.ts, so that commands can be run by tests. */
 export interface Io {
   readonly stdin: Readable;
+  /** Descriptor of the standard input, for who must not touch the stream; 0 by default. */
+  readonly stdinFd?: number;
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly env: Readonly<Record<string, string | undefined>>;

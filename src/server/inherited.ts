@@ -2,6 +2,7 @@
 import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import { Duplex, type Readable, type Writable } from "node:stream";
+import type { Io } from "../io.ts";
 import type { Client } from "./connection.ts";
 
 /** A listening socket that is not ours to make or to remove. */
@@ -28,17 +29,20 @@ export function activatedSockets(
   });
 }
 
-/** What the standard input is: a client's connection, the end of a pipe or a file that holds requests, or neither. */
-export function standardInput(): "socket" | "pipe" | null {
-  const stat = fstatSync(0);
+/** What a client may have to do with the standard input: its connection, the end of a pipe or a file of requests, or nothing. */
+export type StandardInput = "socket" | "pipe" | null;
+
+export function standardInput({ stdinFd = 0 }: Pick<Io, "stdinFd">): StandardInput {
+  const stat = fstatSync(stdinFd);
   if (stat.isSocket()) return "socket";
   return stat.isFIFO() || stat.isFile() ? "pipe" : null;
 }
 
 /** The client on the standard input and output. */
-export function standardClient(io: { readonly stdin: Readable; readonly stdout: Writable }): Client {
-  // What `io` has is made when it is asked for, and two sockets cannot share a descriptor.
-  return standardInput() === "socket" ? new Socket({ fd: 0, allowHalfOpen: true }) : new Pipes(io.stdin, io.stdout);
+export function standardClient(io: Io): Client {
+  if (standardInput(io) !== "socket") return new Pipes(io.stdin, io.stdout);
+  // The stream of Node.js is made when it is asked for, and two sockets cannot share a descriptor.
+  return new Socket({ fd: io.stdinFd ?? 0, allowHalfOpen: true });
 }
 
 /** Two streams that make one connection. */

@@ -11,7 +11,7 @@ import { Tally } from "../observe/tally.ts";
 import { ConfigError, type Log } from "../store/store.ts";
 import { debugCommand, runDebugger } from "./debugger.ts";
 import { type Ending, Endings } from "./ending.ts";
-import { standardClient, standardInput } from "./inherited.ts";
+import { type StandardInput, standardClient, standardInput } from "./inherited.ts";
 import { logOptions } from "./log-options.ts";
 import type { Master } from "./master.ts";
 import { Observation } from "./observation.ts";
@@ -54,8 +54,6 @@ const PATIENCE = 360_000;
 const MOMENT = 1_000;
 /** Milliseconds that a child of master's lives at least if it fails from the first. */
 const LIFE_MIN = 10_000;
-/** Milliseconds for what still runs when everything is over. */
-const LAST_MAX = 1_000;
 
 /**
  * Serves until it is told to end, or was used enough.
@@ -74,6 +72,7 @@ export async function live(readOptions: () => LifeOptions, io: Io): Promise<numb
 
 class Life {
   readonly #io: Io;
+  readonly #stdin: StandardInput;
   /** The shell of src/smmapd.sh. */
   readonly #shell: number | null;
   readonly #start: Start;
@@ -97,7 +96,8 @@ class Life {
   constructor(io: Io) {
     this.#io = io;
     this.#shell = io.env.SMMAPD_SHELL === String(process.ppid) ? process.ppid : null;
-    this.#start = findStart(process, this.#shell);
+    this.#stdin = standardInput(io);
+    this.#start = findStart(process, { env: io.env, stdin: this.#stdin, shell: this.#shell });
     this.#master = this.#start.by === "master" ? this.#start.master : null;
     this.#primary = this.#start.by === "primary" ? this.#start.primary : null;
     this.#processLog = new ProcessLog(this.#logOptions(null), { pid: process.pid, stderr: io.stderr, env: io.env });
@@ -119,14 +119,12 @@ class Life {
     }
   }
 
-  /** Last lines, and no more waiting after that. */
+  /** Last words. */
   async end(): Promise<void> {
     this.#master?.reportUnavailable();
     this.#systemd.close();
     await this.#processLog.close();
     this.#primary?.leave();
-    // Something may hold the process: a backend that hangs, a log that nobody reads.
-    setTimeout(() => process.exit(), LAST_MAX).unref();
   }
 
   async #serve(options: LifeOptions): Promise<number> {
@@ -262,7 +260,7 @@ class Life {
 
   /** A person may read what is written to the standard error output. */
   get #isAttended(): boolean {
-    return this.#master === null && this.#primary === null && standardInput() !== "socket";
+    return this.#master === null && this.#primary === null && this.#stdin !== "socket";
   }
 
   #announce(server: Server, { settings, store }: Service): void {

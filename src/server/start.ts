@@ -1,4 +1,4 @@
-import { activatedSockets, type InheritedSocket, standardInput } from "./inherited.ts";
+import { activatedSockets, type InheritedSocket, type StandardInput } from "./inherited.ts";
 import { Master } from "./master.ts";
 import { Primary, type WorkerChannel } from "./primary.ts";
 
@@ -20,19 +20,24 @@ export type Start =
 
 /** What it takes of Node's `process`. */
 export interface StartedProcess extends WorkerChannel {
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly ppid: number;
 }
 
-/** @param shell the shell that stands in for us, if there is one; master knows its process in place of ours */
-export function findStart(host: StartedProcess, shell: number | null): Start {
-  const { env, pid, ppid } = host;
+export interface StartSigns {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin: StandardInput;
+  /** Process of the shell that stands in for us, which master knows in place of ours; null: there is none. */
+  readonly shell: number | null;
+}
+
+export function findStart(host: StartedProcess, { env, stdin, shell }: StartSigns): Start {
+  const { pid, ppid } = host;
   const primary = Primary.find(env, ppid, host);
   if (primary !== null) return { by: "primary", primary };
   const master = Master.find(env, shell ?? pid);
   if (master !== null) return { by: "master", master };
   const sockets = activatedSockets(env, pid);
   if (sockets.length > 0) return { by: "systemd", sockets };
-  return { by: standardInput() === null ? "person" : "client" };
+  return { by: stdin === null ? "person" : "client" };
 }
