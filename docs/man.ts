@@ -21,9 +21,16 @@ export function renderPage(markdown: string, version: string, name?: string): Pa
   if (match === null) throw new Error(`not the title of a manual page: ${title}`);
   const [, written = "", section = "", purpose = ""] = match;
   const page = name ?? written;
-  const begin = rest[0]?.startsWith("## ") ? "" : ".SH DESCRIPTION\n";
-  const head = `.TH "${page.toUpperCase()}" "${section}" "" "${version}" ""\n.\\" Examples are to be copied as they stand.\n.nh\n.ad l\n.SH NAME\n${quote(page)} \\- ${quote(purpose)}\n`;
-  return { name: page, section, roff: head + begin + rest.map(renderBlock).join("") };
+  const head = [
+    `.TH "${page.toUpperCase()}" "${section}" "" "${version}" ""`,
+    // Examples are to be copied as they stand.
+    ".nh",
+    ".ad l",
+    ".SH NAME",
+    `${quote(page)} \\- ${quote(purpose)}`,
+    rest[0]?.startsWith("## ") ? "" : ".SH DESCRIPTION\n",
+  ];
+  return { name: page, section, roff: head.join("\n") + rest.map(renderBlock).join("") };
 }
 
 /** Paragraphs, headings, lists and code blocks. */

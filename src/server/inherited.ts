@@ -29,7 +29,7 @@ export function activatedSockets(
   });
 }
 
-/** What a client may have to do with the standard input: its connection, the end of a pipe or a file of requests, or nothing. */
+/** What the standard input is: a client's connection, the end of a pipe or a file that holds requests, or neither. */
 export type StandardInput = "socket" | "pipe" | null;
 
 export function standardInput({ stdinFd = 0 }: Pick<Io, "stdinFd">): StandardInput {

@@ -1,4 +1,4 @@
-/** The life of the daemon inside the test's own process, signals being events; processes of its own are in lifecycle.test.ts. */
+/** The life of the daemon inside the test's own process; signals are events. The real ones are in lifecycle.test.ts. */
 import { closeSync, existsSync, openSync } from "node:fs";
 import { createServer } from "node:net";
 import { PassThrough } from "node:stream";
