@@ -37,12 +37,12 @@ export async function mailboxDatabase(users: number): Promise<string> {
 }
 
 function fill(database: Database.Database, users: number): void {
-  const mailbox = database.prepare("INSERT INTO mailboxes (user, folder) VALUES (?, ?)");
-  const root = database.prepare("INSERT INTO quota_roots (user, storage_limit, storage_used) VALUES (?, ?, ?)");
+  const mailbox = database.prepare(
+    "INSERT INTO mailboxes (user, folder, storage_limit, storage_used) VALUES (?, ?, ?, ?)",
+  );
   for (let index = 0; index < users; index++) {
     const { name, hasFolder, isOverQuota } = userAt(index);
-    mailbox.run(name, "");
-    if (hasFolder) mailbox.run(name, FOLDER);
-    root.run(name, 2 ** 30, isOverQuota ? 2 ** 30 + 1 : 2 ** 20);
+    mailbox.run(name, "", 2 ** 30, isOverQuota ? 2 ** 30 + 1 : 2 ** 20);
+    if (hasFolder) mailbox.run(name, FOLDER, null, 0);
   }
 }

@@ -17,7 +17,7 @@ export class Connection {
   readonly #tables: Tables;
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
-  /** Look-ups in this turn of the event loop; from the second on they are in a transaction. */
+  /** Look-ups in this turn of the event loop: they are in one transaction. */
   #reads = 0;
   /** What went wrong at the end of a turn, when nobody was there to be told. */
   #failure: unknown = null;
@@ -50,16 +50,18 @@ export class Connection {
 
   /**
    * Taking and giving back SQLite's lock costs more than a look-up, so the requests that are there at the same time, in
-   * one turn of the event loop, share a read transaction. A lonely look-up needs none.
+   * one turn of the event loop, share a read transaction. Whatever one of them reads is of the same moment.
    */
   find(mailbox: MailboxId): MailboxFacts {
     const failure = this.#failure;
     this.#failure = null;
     if (failure !== null) throw failure;
     if (this.#reads === READS_MAX) this.#end();
+    if (this.#reads === 0) {
+      this.#begin.run();
+      setImmediate(this.#endTurn);
+    }
     this.#reads++;
-    if (this.#reads === 1) setImmediate(this.#endTurn);
-    else if (this.#reads === 2) this.#begin.run();
     return this.#tables.find(mailbox);
   }
 

@@ -2,51 +2,46 @@
 --
 --   sqlite3 /var/lib/smmapd/mailboxes.db < schema.sql
 --
--- How names are written in all columns:
+-- How names are written:
 --
---   domain  as in addresses, in lower case. '' for the default domain (defaultdomain in imapd.conf), and for every
---           domain where virtdomains is off.
 --   user    what precedes the "+" or "@", in lower case (as it is written, with lmtp_downcase_rcpt: no).
 --           '' for a shared folder.
+--   domain  as in addresses, in lower case. '' for the default domain (defaultdomain in imapd.conf), and for every
+--           domain where virtdomains is off.
 --   folder  the path below the INBOX, or below the shared root: levels separated by "/", in Unicode, case kept,
 --           whatever unixhierarchysep says. '' for the INBOX.
 --
 -- A "^" is written "." in all of them: Cyrus holds the two for the same.
+--
+-- A row that has a limit is a quota root: its limits count for its mailbox and for all below it that has no nearer root.
+-- A row of user '' and folder '' is the root of a whole domain.
 
 CREATE TABLE mailboxes (
-  domain TEXT NOT NULL DEFAULT '',
   user   TEXT NOT NULL DEFAULT '',
+  domain TEXT NOT NULL DEFAULT '',
   folder TEXT NOT NULL DEFAULT '',
   -- What anybody may do in the folder, as letters of RFC 4314: "p" to post to it, "l" to know of it. NULL: nothing.
   -- It counts for shared folders, and for a user's folder that is addressed as one (+user/fred/Lists).
   rights TEXT,
-  PRIMARY KEY (domain, user, folder),
-  CHECK (typeof(domain) = 'text' AND instr(domain, '@') = 0),
-  CHECK (typeof(user) = 'text' AND instr(user, '@') = 0 AND instr(user, '^') = 0),
-  CHECK (typeof(folder) = 'text' AND instr(folder, '^') = 0
-         AND (folder = '' OR instr('/' || folder || '/', '//') = 0)),
-  CHECK (user <> '' OR (folder <> '' AND substr(folder, 1, 5) <> 'user/')),
-  CHECK (rights IS NULL OR typeof(rights) = 'text')
-) WITHOUT ROWID;
-
--- A quota root limits its mailbox and all below it that has no nearer root. user '' and folder '' is a whole domain.
--- NULL: no limit. 0: nothing may be stored. A root without any limit still keeps off the roots above it.
-CREATE TABLE quota_roots (
-  domain        TEXT NOT NULL DEFAULT '',
-  user          TEXT NOT NULL DEFAULT '',
-  folder        TEXT NOT NULL DEFAULT '',
-  storage_limit INTEGER,                    -- octets
-  storage_used  INTEGER NOT NULL DEFAULT 0, -- octets
+  -- Octets, and messages. NULL: no limit here. -1: no limit, and none of the roots above either. 0: nothing may be stored.
+  storage_limit INTEGER,
+  storage_used  INTEGER NOT NULL DEFAULT 0,
   message_limit INTEGER,
   message_used  INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (domain, user, folder),
-  CHECK (typeof(domain) = 'text' AND instr(domain, '@') = 0),
+  -- 0: there is no such mailbox, the row only has limits for what lies below it.
+  takes_mail INTEGER NOT NULL DEFAULT 1,
+  -- The user first: it tells mailboxes apart, so a look-up compares little else.
+  PRIMARY KEY (user, domain, folder),
   CHECK (typeof(user) = 'text' AND instr(user, '@') = 0 AND instr(user, '^') = 0),
+  CHECK (typeof(domain) = 'text' AND instr(domain, '@') = 0),
   CHECK (typeof(folder) = 'text' AND instr(folder, '^') = 0
          AND (folder = '' OR instr('/' || folder || '/', '//') = 0)),
-  CHECK (domain <> '' OR user <> '' OR folder <> ''),
-  CHECK (storage_limit IS NULL OR (typeof(storage_limit) = 'integer' AND storage_limit >= 0)),
-  CHECK (message_limit IS NULL OR (typeof(message_limit) = 'integer' AND message_limit >= 0)),
+  CHECK (user <> '' OR substr(folder, 1, 5) <> 'user/'),
+  CHECK (user <> '' OR folder <> '' OR (domain <> '' AND takes_mail = 0)),
+  CHECK (rights IS NULL OR typeof(rights) = 'text'),
+  CHECK (storage_limit IS NULL OR (typeof(storage_limit) = 'integer' AND storage_limit >= -1)),
+  CHECK (message_limit IS NULL OR (typeof(message_limit) = 'integer' AND message_limit >= -1)),
   CHECK (typeof(storage_used) = 'integer' AND storage_used >= 0),
-  CHECK (typeof(message_used) = 'integer' AND message_used >= 0)
+  CHECK (typeof(message_used) = 'integer' AND message_used >= 0),
+  CHECK (takes_mail IN (0, 1))
 ) WITHOUT ROWID;

@@ -30,8 +30,7 @@ afterEach(async () => {
 function start(journal: "delete" | "wal"): void {
   const database = createNativeDatabase(path);
   database.pragma(`journal_mode = ${journal}`);
-  database.exec("INSERT INTO mailboxes (user) VALUES ('fred')");
-  database.exec("INSERT INTO quota_roots (user, storage_limit, message_limit) VALUES ('fred', 1000000, 1000000)");
+  database.exec("INSERT INTO mailboxes (user, storage_limit, message_limit) VALUES ('fred', 1000000, 1000000)");
   database.close();
   other = new SqliteProcess(path);
   store = openSqliteStore(path);
@@ -133,7 +132,7 @@ describe.each(["delete", "wal"] as const)("a writer in journal mode %s", (journa
     let isWriting = true;
     const writing = (async () => {
       for (let i = 0; i < rounds; i++) {
-        await other.exec(`UPDATE quota_roots SET message_used = message_used + 1;
+        await other.exec(`UPDATE mailboxes SET message_used = message_used + 1;
           INSERT INTO mailboxes (user, folder) VALUES ('fred', '${i}')`);
       }
       isWriting = false;
@@ -159,7 +158,7 @@ it("shares a read transaction among the look-ups of one turn, and only among the
   const look = () => store.lookup(user("fred"), new Lookup());
   const before = look();
   expect(look()).toEqual(before);
-  writer.exec("UPDATE quota_roots SET message_used = 5");
+  writer.exec("UPDATE mailboxes SET message_used = 5");
   expect(look()).toEqual(before);
   await turn();
   expect(look()).toMatchObject({ quotas: [{}, { used: 5 }] });

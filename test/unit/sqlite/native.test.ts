@@ -43,8 +43,13 @@ function identify(address: string, separator: "/" | "." = "/"): MailboxId {
   return mailbox;
 }
 
-function facts(address: string, separator?: "/" | "."): Promise<MailboxFacts> | MailboxFacts {
-  return store.lookup(identify(address, separator), new Lookup());
+/** With the turn of the event loop, the read transaction of its look-ups is over. */
+async function facts(address: string, separator?: "/" | "."): Promise<MailboxFacts> {
+  try {
+    return await store.lookup(identify(address, separator), new Lookup());
+  } finally {
+    await turn();
+  }
 }
 
 const exists = async (address: string, separator?: "/" | ".") => (await facts(address, separator)).exists;
@@ -52,8 +57,6 @@ const exists = async (address: string, separator?: "/" | ".") => (await facts(ad
 /** The name of the quota root that counts for an address; its limit says which one it is. */
 async function rootOf(address: string): Promise<string | undefined> {
   const found = await facts(address);
-  // With the turn of the event loop, the read transaction of its look-ups is over.
-  await turn();
   return found.exists ? found.quotas[0]?.root : "absent";
 }
 
@@ -138,17 +141,20 @@ describe("rights", () => {
 
   it("are letters, or nobody can tell", async () => {
     database.exec("INSERT INTO mailboxes (folder, rights) VALUES ('Public', 'anyone lrsp')");
-    expect(() => facts("+Public")).toThrow("sqlite: Public: column rights is the text 'anyone lrsp'");
+    await expect(facts("+Public")).rejects.toThrow("sqlite: Public: column rights is the text 'anyone lrsp'");
   });
 });
 
 describe("the quota root", () => {
-  const insert = (domain: string, user: string, folder: string, limit: number | null = 1) =>
+  const insert = (domain: string, user: string, folder: string, limit = 1) =>
     database
-      .prepare("INSERT INTO quota_roots (domain, user, folder, storage_limit) VALUES (?, ?, ?, ?)")
+      .prepare(`INSERT INTO mailboxes (domain, user, folder, storage_limit, takes_mail) VALUES (?, ?, ?, ?, 0)
+        ON CONFLICT DO UPDATE SET storage_limit = excluded.storage_limit`)
       .run(domain, user, folder, limit);
   const mailbox = (domain: string, user: string, folder: string) =>
-    database.prepare("INSERT INTO mailboxes VALUES (?, ?, ?, 'p')").run(domain, user, folder);
+    database
+      .prepare("INSERT INTO mailboxes (domain, user, folder, rights) VALUES (?, ?, ?, 'p')")
+      .run(domain, user, folder);
 
   it("is the nearest one of the mailbox's own", async () => {
     for (const folder of ["", "A", "A/B", "A/B/C", "A-B", "AA", "A/BB"]) mailbox("", "fred", folder);
@@ -196,13 +202,25 @@ describe("the quota root", () => {
   it("hides the ones above it even where it limits nothing", async () => {
     mailbox("dom.test", "fred", "A");
     insert("dom.test", "", "");
-    insert("dom.test", "fred", "A", null);
+    insert("dom.test", "fred", "A", -1);
     expect(await facts("fred+A@dom.test")).toEqual({ exists: true, rights: null, quotas: [] });
+  });
+
+  it("may be where no mailbox is", async () => {
+    mailbox("", "fred", "A/B");
+    insert("", "fred", "");
+    expect(await rootOf("fred+A/B")).toBe("fred");
+    insert("", "fred", "A");
+    expect(await rootOf("fred+A/B")).toBe("fred/A");
+    expect(await rootOf("fred+A")).toBe("absent");
+    expect(await rootOf("fred")).toBe("absent");
+    expect(await store.similarFolders?.(identify("fred+a"), new Lookup())).toEqual([["A", "B"]]);
   });
 
   it("limits octets and messages, exactly", async () => {
     mailbox("", "fred", "");
-    database.exec("INSERT INTO quota_roots VALUES ('', 'fred', '', 9007199254740991, 9007199254740990, 0, 7)");
+    database.exec(`UPDATE mailboxes SET storage_limit = 9007199254740991, storage_used = 9007199254740990,
+      message_limit = 0, message_used = 7 WHERE user = 'fred'`);
     expect(await facts("fred")).toEqual({
       exists: true,
       rights: null,
@@ -211,8 +229,10 @@ describe("the quota root", () => {
         { root: "fred", resource: "MESSAGE", used: 7, limit: 0 },
       ],
     });
-    database.exec("UPDATE quota_roots SET storage_limit = 9007199254740992");
-    expect(() => facts("fred")).toThrow("sqlite: fred: column storage_limit is 9007199254740992, not a whole number");
+    database.exec("UPDATE mailboxes SET storage_limit = 9007199254740992");
+    await expect(facts("fred")).rejects.toThrow(
+      "sqlite: fred: column storage_limit is 9007199254740992, not a whole number",
+    );
   });
 
   it("of 0 is no limit where the administrator says so", async () => {
@@ -227,7 +247,7 @@ describe("the quota root", () => {
 
 it("takes nobody for unknown while no mailbox is there at all", async () => {
   database.exec("DELETE FROM mailboxes");
-  expect(() => facts("fred")).toThrow("sqlite: the table mailboxes is empty");
+  await expect(facts("fred")).rejects.toThrow("sqlite: the table mailboxes is empty");
   database.exec("INSERT INTO mailboxes (user) VALUES ('betty')");
   expect(await exists("fred")).toBe(false);
 });
@@ -245,13 +265,15 @@ describe("the tables refuse", () => {
     "INSERT INTO mailboxes (folder) VALUES ('user/fred')",
     "INSERT INTO mailboxes (domain, user) VALUES ('@dom.test', 'fred')",
     "INSERT INTO mailboxes (user, rights) VALUES ('fred', x'70')",
-    "INSERT INTO quota_roots (storage_limit) VALUES (1)",
-    "INSERT INTO quota_roots (user, storage_limit) VALUES ('fred', -1)",
-    "INSERT INTO quota_roots (user, storage_limit) VALUES ('fred', 1.5)",
-    "INSERT INTO quota_roots (user, storage_limit) VALUES ('fred', '1 GB')",
-    "INSERT INTO quota_roots (user, storage_used) VALUES ('fred', NULL)",
-    "INSERT INTO quota_roots (user, message_used) VALUES ('fred', -1)",
-    "INSERT INTO quota_roots (user, message_limit) VALUES ('fred', 'none')",
+    "INSERT INTO mailboxes (storage_limit, takes_mail) VALUES (1, 0)",
+    "INSERT INTO mailboxes (user, takes_mail) VALUES ('fred', 2)",
+    "INSERT INTO mailboxes (user, takes_mail) VALUES ('fred', NULL)",
+    "INSERT INTO mailboxes (user, storage_limit) VALUES ('fred', -2)",
+    "INSERT INTO mailboxes (user, storage_limit) VALUES ('fred', 1.5)",
+    "INSERT INTO mailboxes (user, storage_limit) VALUES ('fred', '1 GB')",
+    "INSERT INTO mailboxes (user, storage_used) VALUES ('fred', NULL)",
+    "INSERT INTO mailboxes (user, message_used) VALUES ('fred', -1)",
+    "INSERT INTO mailboxes (user, message_limit) VALUES ('fred', 'none')",
   ])("%s", (sql) => {
     expect(() => database.exec(sql)).toThrow(/constraint failed/);
   });
