@@ -12,7 +12,7 @@ export default defineConfig({
       include: ["src/**/*.ts", "adapters/**/*.ts"],
       reporter: ["text-summary", "json-summary"],
       reportsDirectory: "coverage",
-      thresholds: { lines: 85 },
+      thresholds: { lines: 95 },
     },
   },
 });
