@@ -69,18 +69,22 @@ export class Connection {
     this.#unsent = "";
     if (this.#socket.write(replies, "latin1")) return;
     this.#isBlocked = true;
+    if (this.#isFinishing) this.#linger();
     this.#pauseOrResume();
   };
   /** The socket has taken in as much as it likes; wait for "drain". */
   #isBlocked = false;
   /** The client has closed its side. */
   #hasEnded = false;
-  /** Nothing more is decoded: the stream is broken, or the server is closing. */
+  /** Nothing more is decoded: the stream is at its end, or broken. */
   #isFinal = false;
+  /** The server is closing: the stream ends with what was read. */
+  #isFinishing = false;
   /** The server is closing, as soon as the client is silent. */
   #isLeaving = false;
   #isSilent = false;
   #fault: string | null = null;
+  #lingering: NodeJS.Timeout | undefined;
 
   constructor(socket: Client, options: ConnectionOptions) {
     this.#socket = socket;
@@ -97,10 +101,13 @@ export class Connection {
     socket.on("close", () => this.#abandon());
   }
 
-  /** Answers what is being looked up, then ends. */
+  /** Answers what was read, then ends. A client that does not take in its replies is dropped after a while. */
   finish(): void {
-    this.#isFinal = true;
-    this.#endWhenAnswered();
+    // A paused socket has read ahead of us; this emits "data".
+    if (this.#socket.isPaused()) this.#socket.read();
+    this.#isFinishing = true;
+    this.#decode();
+    if (this.#isBlocked || this.#socket.writableEnded) this.#linger();
   }
 
   /** Ends once the client has asked nothing for so many milliseconds: right after a reply, its next request is under way. */
@@ -125,7 +132,7 @@ export class Connection {
 
   #read(chunk: Buffer): void {
     this.#isSilent = false;
-    if (this.#isFinal) return;
+    if (this.#isFinal || this.#isFinishing) return;
     this.#decoder.write(chunk);
     this.#decode();
   }
@@ -137,6 +144,7 @@ export class Connection {
 
   #drained(): void {
     this.#isBlocked = false;
+    clearTimeout(this.#lingering);
     this.#decode();
   }
 
@@ -155,9 +163,9 @@ export class Connection {
   #nextPayload(): string | null {
     try {
       const payload = this.#decoder.next();
-      if (payload !== null || !this.#hasEnded) return payload;
-      this.#decoder.end();
-      this.#isFinal = true;
+      if (payload !== null) return payload;
+      if (this.#hasEnded) this.#decoder.end();
+      this.#isFinal = this.#hasEnded || this.#isFinishing;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#isFinal = true;
@@ -210,11 +218,13 @@ export class Connection {
     this.#flush();
     if (this.#fault === null) this.#socket.end();
     else this.#socket.end(this.#fault, "latin1");
-    if (this.#hasEnded) return;
     // What the client still sends is read and thrown away: closing on unread bytes would reset our last reply away.
-    this.#isBlocked = false;
-    const linger = setTimeout(() => this.#socket.destroy(), LINGER);
-    this.#socket.once("close", () => clearTimeout(linger));
+    if (!this.#hasEnded || this.#isFinishing) this.#linger();
+  }
+
+  #linger(): void {
+    clearTimeout(this.#lingering);
+    this.#lingering = setTimeout(() => this.#socket.destroy(), LINGER);
   }
 
   #pauseOrResume(): void {
@@ -226,6 +236,7 @@ export class Connection {
   }
 
   #abandon(): void {
+    clearTimeout(this.#lingering);
     // An error with its stack costs more than the rest of a short connection.
     if (this.#queue.length === 0) return;
     const gone = new StoreError("closed", "the client is gone");

@@ -380,6 +380,37 @@ describe("the end", () => {
     await late.closed;
     expect(late.text).toBe("");
   });
+
+  it("answers what was read, also where it waits for a place in the queue", async () => {
+    await start();
+    const keys = Array.from({ length: 200 }, (_, i) => `slow${i}`);
+    const asking = client().ask(...keys);
+    await until(() => puppet.pending.length === 64);
+    const closed = server.close();
+    for (let answered = 0; answered < keys.length; answered++) {
+      await until(() => puppet.pending.length > answered);
+      puppet.pending[answered]?.answer(present);
+    }
+    await asking.ended();
+    expect(asking.text).toBe(ok(...keys));
+    asking.socket.end();
+    await closed;
+  });
+
+  it("is not held up by a client that has ended and never reads its replies", async () => {
+    await start();
+    const asking = client();
+    asking.socket.pause();
+    // More than the socket takes in, so that some of it stays with us.
+    asking.ask(...Array.from({ length: 60 }, (_, i) => `slow${i}${"x".repeat(15_000)}`));
+    asking.socket.end();
+    await until(() => puppet.pending.length === 60 && asking.socket.writableFinished);
+    // Whoever comes later is read later, so by now the end has been read too.
+    await client().ask("fred").reads(ok("fred"));
+    for (const { answer } of puppet.pending) answer(present);
+    await server.close();
+    expect(server.connectionCounts.open).toBe(0);
+  });
 });
 
 describe("unix sockets", () => {
