@@ -67,7 +67,10 @@ export class RecipientReader {
     const { folderAttribute, separator } = this.#options;
     if (folderAttribute === null || mailbox.kind === "shared" || mailbox.folders.length === 0) return true;
     const wanted = canonicalPath(mailbox.folders.join(separator), separator);
-    return entry.values(folderAttribute).some((path) => path !== null && canonicalPath(path, separator) === wanted);
+    const paths = entry.values(folderAttribute);
+    if (paths.some((path) => path !== null && canonicalPath(path, separator) === wanted)) return true;
+    if (paths.includes(null)) throw invalid(entry, folderAttribute, "is no UTF-8, so it may be this folder or not");
+    return false;
   }
 
   #rights(entry: Entry): string | null {
