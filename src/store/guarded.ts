@@ -27,7 +27,7 @@ export interface GuardOptions {
 }
 
 const ABSENT: MailboxFacts = { exists: false };
-/** Milliseconds in which the same failure is told only once. */
+/** Milliseconds in which the same failure is told only once, and only one recovery. */
 const REPEAT_AFTER = 10_000;
 
 export class GuardedStore implements FactSource {
@@ -41,6 +41,11 @@ export class GuardedStore implements FactSource {
   #lastFailure = "";
   #lastFailureAt = 0;
   #unreported = 0;
+  /** Look-ups that failed since a recovery was told. */
+  #failures = 0;
+  /** A failure was told, and no recovery since. */
+  #isInTrouble = false;
+  #recoveredAt = Number.NEGATIVE_INFINITY;
 
   constructor(store: MailboxStore, options: GuardOptions) {
     this.#store = store;
@@ -154,7 +159,7 @@ export class GuardedStore implements FactSource {
     if (fault !== null) throw new StoreError("invalid-data", `${this.name}: ${fault}`);
     this.#breaker.succeeded();
     this.#options.events?.answered(since === null ? null : performance.now() - since);
-    if (this.#lastFailure !== "") this.#recovered();
+    if (this.#isInTrouble) this.#recovered();
     return answer;
   }
 
@@ -168,6 +173,7 @@ export class GuardedStore implements FactSource {
 
   #report(failure: StoreError): void {
     const now = performance.now();
+    this.#failures++;
     if (failure.message === this.#lastFailure && now - this.#lastFailureAt < REPEAT_AFTER) {
       this.#unreported++;
       return;
@@ -178,12 +184,18 @@ export class GuardedStore implements FactSource {
     this.#lastFailure = failure.message;
     this.#lastFailureAt = now;
     this.#unreported = 0;
+    this.#isInTrouble = true;
   }
 
+  /** Of a store that comes and goes the log gets a line of each kind once in a while. */
   #recovered(): void {
-    this.#options.log.notice(`${this.name}: answers again`);
-    this.#lastFailure = "";
+    const now = performance.now();
+    if (now - this.#recoveredAt < REPEAT_AFTER) return;
+    this.#options.log.notice(`${this.name}: answers again; look-ups that failed: ${this.#failures}`);
+    this.#recoveredAt = now;
+    this.#failures = 0;
     this.#unreported = 0;
+    this.#isInTrouble = false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { GuardedStore, type GuardOptions } from "../../../src/store/guarded.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
 import {
@@ -132,7 +132,53 @@ describe("errors", () => {
     answer = () => present;
     await guarded.lookup(fred, new Lookup());
     await guarded.lookup(fred, new Lookup());
-    expect(lines.slice(1)).toEqual(["notice: test: answers again"]);
+    expect(lines.slice(1)).toEqual(["notice: test: answers again; look-ups that failed: 100"]);
+  });
+
+  it("of a store that comes and goes are told once in a while, and so are its recoveries", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let isDown = false;
+    const { guarded, lines } = guard(() => {
+      isDown = !isDown;
+      if (isDown) throw new StoreError("unavailable", "test: gone");
+      return present;
+    });
+    const flap = async () => {
+      await failure(guarded);
+      await guarded.lookup(fred, new Lookup());
+    };
+    for (let i = 0; i < 50; i++) await flap();
+    expect(lines).toEqual(["error: test: gone [unavailable]", "notice: test: answers again; look-ups that failed: 1"]);
+    vi.advanceTimersByTime(10_000);
+    for (let i = 0; i < 50; i++) await flap();
+    expect(lines.slice(2)).toEqual([
+      "error: test: gone [unavailable] (the failure before, 49 times more)",
+      "notice: test: answers again; look-ups that failed: 50",
+    ]);
+  });
+
+  it("that were told are not the last word, however soon the store recovers", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let fault: string | null = "test: gone";
+    const { guarded, lines } = guard(() => {
+      if (fault !== null) throw new StoreError("unavailable", fault);
+      return present;
+    });
+    const succeed = async () => {
+      fault = null;
+      await guarded.lookup(fred, new Lookup());
+    };
+    await failure(guarded);
+    await succeed();
+    fault = "test: gone in another way";
+    await failure(guarded);
+    await succeed();
+    expect(lines.at(-1)).toBe("error: test: gone in another way [unavailable]");
+    vi.advanceTimersByTime(10_000);
+    await succeed();
+    expect(lines.at(-1)).toBe("notice: test: answers again; look-ups that failed: 1");
   });
 });
 
