@@ -42,11 +42,11 @@ function queryFrom(config: ConfigReader, key: string): Query | null {
   const text = config.string(key);
   if (text === null) return null;
   const query = parseQuery(text, (problem) => config.error(key, problem));
-  if (query.parameters.length === 0) {
-    config.warn(key, "names no parameter such as :address, so it says the same of every address");
-  }
   const problem = syntaxErrorOf(query.sql);
   if (problem !== null) throw config.error(key, problem);
+  if (query.parameters.length === 0) {
+    throw config.error(key, "names no parameter such as :address, so it would say the same of every address");
+  }
   return query;
 }
 

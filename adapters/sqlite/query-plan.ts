@@ -14,12 +14,35 @@ interface Step {
  * Names of the tables that a query reads from end to end. EXPLAIN QUERY PLAN has no better word than SCAN for it, which
  * it also uses for the rows of a subquery.
  */
-export function tablesReadWhole(database: Database, { sql, parameters }: Query): readonly string[] {
-  const steps = database.prepare<unknown[], Step>(`EXPLAIN ${sql}`).all(parameters.map(() => null));
-  const tables = new Map(steps.filter(({ opcode }) => opcode === "OpenRead").map(({ p1, p2 }) => [p1, p2]));
-  const rewound = steps.filter(({ opcode, p1 }) => opcode === "Rewind" && tables.has(p1));
+export function tablesReadWhole(database: Database, query: Query): readonly string[] {
+  const steps = explain(database, query);
+  const opened = new Map(steps.filter(({ opcode }) => opcode === "OpenRead").map(({ p1, p2 }) => [p1, p2]));
+  const rewound = steps.filter(({ opcode, p1 }) => opcode === "Rewind" && opened.has(p1));
+  return namesOf(
+    database,
+    rewound.map(({ p1 }) => opened.get(p1) ?? 0),
+  );
+}
+
+/** Names of all tables that a query reads; [] where some are virtual, for what these hold is no matter of pages. */
+export function tablesRead(database: Database, query: Query): readonly string[] {
+  const steps = explain(database, query);
+  if (steps.some(({ opcode }) => opcode === "VOpen")) return [];
+  const opened = steps.filter(({ opcode }) => opcode === "OpenRead" || opcode === "ReopenIdx");
+  return namesOf(
+    database,
+    opened.map(({ p2 }) => p2),
+  );
+}
+
+function explain(database: Database, { sql, parameters }: Query): readonly Step[] {
+  return database.prepare<unknown[], Step>(`EXPLAIN ${sql}`).all(parameters.map(() => null));
+}
+
+/** @param pages first pages of tables and of their indexes */
+function namesOf(database: Database, pages: readonly number[]): readonly string[] {
   const nameOf = database
     .prepare<[number], string>("SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?")
     .pluck(true);
-  return [...new Set(rewound.map(({ p1 }) => nameOf.get(tables.get(p1) ?? 0) ?? "sqlite_schema"))];
+  return [...new Set(pages.map((page) => nameOf.get(page) ?? "sqlite_schema"))];
 }

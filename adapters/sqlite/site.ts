@@ -1,8 +1,14 @@
 /** A site's own schema: one query for mailboxes of users, another one for shared folders; columns known by their names. */
 import type { Database, Statement } from "better-sqlite3";
-import type { MailboxFacts, MailboxId, QuotaUsage, StoreCapabilities } from "../../src/store/store.ts";
+import {
+  type MailboxFacts,
+  type MailboxId,
+  type QuotaUsage,
+  type StoreCapabilities,
+  StoreError,
+} from "../../src/store/store.ts";
 import { readerOf } from "./parameters.ts";
-import { tablesReadWhole } from "./query-plan.ts";
+import { tablesRead, tablesReadWhole } from "./query-plan.ts";
 import { prepareReading, RefusedStatement } from "./read-only.ts";
 import {
   absent,
@@ -98,6 +104,10 @@ type Row = [
 class SiteTable {
   readonly columns: ReadonlySet<string>;
   readonly #statement: Statement<unknown[], Row>;
+  /** The tables behind it. */
+  readonly #tables: readonly string[];
+  /** Whether any of the tables holds a row; null: the query reads none that could be emptied. */
+  readonly #any: Statement<[], 0 | 1> | null;
   readonly #values: string[];
   readonly #read: readonly ((mailbox: MailboxId) => string)[];
   readonly #zero: ZeroLimit;
@@ -123,6 +133,9 @@ class SiteTable {
     // Named once more, the columns keep their places when a table changes; a second row is one too many.
     const sql = `SELECT ${selected.join(", ")} FROM (${query.sql}) LIMIT 2`;
     this.#statement = prepareReading<Row>(database, sql, query.text).raw(true);
+    this.#tables = tablesRead(database, query);
+    const anyOf = this.#tables.map((table) => `EXISTS (SELECT 1 FROM "${table.replaceAll('"', '""')}")`).join(" OR ");
+    this.#any = anyOf === "" ? null : database.prepare<[], 0 | 1>(`SELECT ${anyOf}`).pluck(true);
     this.#read = query.parameters.map(readerOf);
     this.#values = query.parameters.map(() => "");
   }
@@ -132,10 +145,18 @@ class SiteTable {
     for (let i = 0; i < values.length; i++) values[i] = this.#read[i]?.(mailbox) ?? "";
     const rows = this.#statement.all(values);
     const row = rows[0];
-    if (row === undefined) return absent;
     if (rows.length > 1) throw new RowError("the query gives more than one row");
-    if (!flagFrom(row[0], "active")) return absent;
+    if (row === undefined || !flagFrom(row[0], "active")) return this.#absent();
     return present(rightsFrom(row[1]), this.#quotas(row, mailbox));
+  }
+
+  /** @throws StoreError (invalid-data) where nothing is in the tables: a mistake, or they are still to be filled */
+  #absent(): MailboxFacts {
+    if (this.#any?.get() !== 0) return absent;
+    throw new StoreError(
+      "invalid-data",
+      `sqlite: nobody is taken for unknown while all tables that the query reads are empty: ${this.#tables.join(", ")}`,
+    );
   }
 
   #quotas(row: Row, mailbox: MailboxId): readonly QuotaUsage[] {

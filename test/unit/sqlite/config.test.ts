@@ -22,6 +22,11 @@ describe("mistakes", () => {
     [/smmap_sql_query: incomplete input/, { smmap_sql_query: "SELECT (1" }],
     [/smmap_sql_query: is not one SELECT/, { smmap_sql_query: "DELETE FROM mailbox" }],
     [/smmap_sql_shared_query: :folder is no par/, { smmap_sql_query: inbox, smmap_sql_shared_query: "SELECT :folder" }],
+    [/smmap_sql_query: names no parameter/, { smmap_sql_query: "SELECT 1 AS active FROM mailbox" }],
+    [
+      /smmap_sql_shared_query: names no parameter/,
+      { smmap_sql_query: inbox, smmap_sql_shared_query: "SELECT 'p' AS rights" },
+    ],
     [/smmap_sql_shared_query: is of no use without smmap_sql_query/, { smmap_sql_shared_query: inbox }],
     [/smmap_sql_busy_timeout: is not from 0 to 1000/, { smmap_sql_busy_timeout: "1001" }],
     [/smmap_sql_busy_timeout: is not from 0 to 1000/, { smmap_sql_busy_timeout: "-1" }],

@@ -58,12 +58,15 @@ function ask(store: MailboxStore, address: string): MailboxFacts | Promise<Mailb
   return store.lookup(mailbox, new Lookup());
 }
 
+/** A query has to name a parameter. */
+const anybody = "WHERE :address <> ''";
+
 /** The facts that one row of these columns comes to. */
 function factsOf(
   columns: string,
   options: Readonly<Record<string, string>> = {},
 ): MailboxFacts | Promise<MailboxFacts> {
-  return ask(open({ smmap_sql_query: `SELECT ${columns}`, ...options }), "fred");
+  return ask(open({ smmap_sql_query: `SELECT ${columns} ${anybody}`, ...options }), "fred");
 }
 
 const free = { exists: true, rights: null, quotas: [] };
@@ -166,7 +169,7 @@ describe("columns", () => {
 
   it("keep their meaning when the table behind a star changes", async () => {
     database.exec("CREATE TABLE m (active, quota_bytes, used_bytes); INSERT INTO m VALUES (1, 10, 5)");
-    const store = open({ smmap_sql_query: "SELECT * FROM m" });
+    const store = open({ smmap_sql_query: `SELECT * FROM m ${anybody}` });
     expect(await ask(store, "fred")).toMatchObject({ quotas: limited(5, 10) });
     await turn();
     database.exec(
@@ -218,13 +221,19 @@ describe("columns", () => {
 
 describe("queries that the database does not take", () => {
   it.each([
-    ["SELECT username FROM mailbox", "column username is not one of active, rights, mailbox"],
-    ["SELECT active, active FROM mailbox", "a column is there twice"],
-    ["SELECT 1 AS quota_kib, 1 AS quota_mib FROM mailbox", "quota_kib and quota_mib are the same in two units"],
-    ["SELECT 1 AS used_bytes, 1 AS used_kib FROM mailbox", "used_bytes and used_kib are the same in two units"],
-    ["SELECT active FROM mailboxes", "no such table: mailboxes"],
-    ["SELECT enabled AS active FROM mailbox", "no such column: enabled"],
-    ["SELECT readfile('/etc/passwd') AS mailbox", "no such function: readfile"],
+    [`SELECT username FROM mailbox ${anybody}`, "column username is not one of active, rights, mailbox"],
+    [`SELECT active, active FROM mailbox ${anybody}`, "a column is there twice"],
+    [
+      `SELECT 1 AS quota_kib, 1 AS quota_mib FROM mailbox ${anybody}`,
+      "quota_kib and quota_mib are the same in two units",
+    ],
+    [
+      `SELECT 1 AS used_bytes, 1 AS used_kib FROM mailbox ${anybody}`,
+      "used_bytes and used_kib are the same in two units",
+    ],
+    [`SELECT active FROM mailboxes ${anybody}`, "no such table: mailboxes"],
+    [`SELECT enabled AS active FROM mailbox ${anybody}`, "no such column: enabled"],
+    [`SELECT readfile('/etc/passwd') AS mailbox ${anybody}`, "no such function: readfile"],
     ["SELECT active FROM mailbox) UNION SELECT (1", 'near ")": syntax error'],
   ])("%s", async (query, problem) => {
     database.exec("CREATE TABLE mailbox (username TEXT PRIMARY KEY, active)");
@@ -244,7 +253,9 @@ describe("queries that the database does not take", () => {
 
 describe("shared folders", () => {
   it("are absent without a query for them", async () => {
-    expect(await ask(open({ smmap_sql_query: "SELECT 1 AS active" }), "bb+Public")).toEqual({ exists: false });
+    expect(await ask(open({ smmap_sql_query: `SELECT 1 AS active ${anybody}` }), "bb+Public")).toEqual({
+      exists: false,
+    });
   });
 
   it("have the rights of their row, or none", async () => {
@@ -252,7 +263,7 @@ describe("shared folders", () => {
       "CREATE TABLE shared (name TEXT PRIMARY KEY, letters); INSERT INTO shared VALUES ('A', 'lp'), ('B', ''), ('C', NULL)",
     );
     const store = open({
-      smmap_sql_query: "SELECT 1 AS active",
+      smmap_sql_query: `SELECT 1 AS active ${anybody}`,
       smmap_sql_shared_query: "SELECT letters AS rights FROM shared WHERE name = :mailbox",
     });
     expect(await ask(store, "bb+A")).toEqual({ exists: true, rights: "lp", quotas: [] });
@@ -263,8 +274,52 @@ describe("shared folders", () => {
   });
 
   it("that nobody can post to are warned of", async () => {
-    open({ smmap_sql_query: "SELECT 1 AS active", smmap_sql_shared_query: "SELECT 1 AS active" });
+    open({ smmap_sql_query: `SELECT 1 AS active ${anybody}`, smmap_sql_shared_query: `SELECT 1 AS active ${anybody}` });
     expect(logged).toEqual([expect.stringMatching(/^warning: .*smmap_sql_shared_query gives no column rights/)]);
+  });
+});
+
+describe("tables without a row", () => {
+  const queries = [
+    "SELECT m.active FROM m LEFT JOIN used ON used.name = m.name WHERE m.name = :address",
+    "SELECT count(*) > 0 AS active FROM m WHERE name = :address",
+    "SELECT 1 AS active WHERE :address IN (SELECT name FROM m) OR :address IN (SELECT name FROM used)",
+    "SELECT active FROM present WHERE name = :address",
+  ];
+  beforeEach(() => {
+    database.exec(
+      "CREATE TABLE m (name TEXT PRIMARY KEY, active); CREATE TABLE used (name TEXT PRIMARY KEY, octets) WITHOUT ROWID; " +
+        "CREATE VIEW present AS SELECT * FROM m WHERE active",
+    );
+  });
+
+  it.each(queries)("make nobody unknown: %s", async (query) => {
+    const store = open({ smmap_sql_query: query });
+    expect(() => ask(store, "fred")).toThrow(/while all tables that the query reads are empty: .*\bm\b/);
+    expect(() => ask(store, "fred")).toThrow(expect.objectContaining({ code: "invalid-data" }));
+    await turn();
+    database.exec("INSERT INTO m VALUES ('betty', 1)");
+    expect(await ask(store, "fred")).toEqual({ exists: false });
+    expect(await ask(store, "betty")).toEqual(free);
+    await turn();
+    database.exec("DELETE FROM m");
+    expect(() => ask(store, "betty")).toThrow("are empty");
+  });
+
+  it("are no matter where another one that is asked has rows", async () => {
+    database.exec("INSERT INTO used VALUES ('betty', 5)");
+    const store = open({ smmap_sql_query: queries[2] as string });
+    expect(await ask(store, "fred")).toEqual({ exists: false });
+  });
+
+  it("are no matter to a query that reads none, or one that is virtual", async () => {
+    database.exec("CREATE VIRTUAL TABLE words USING fts5(word)");
+    for (const query of [
+      "SELECT 1 AS active WHERE :address = 'betty'",
+      "SELECT 1 AS active FROM words LEFT JOIN m ON m.name = word WHERE word = :address AND m.active IS NULL",
+    ]) {
+      expect(await ask(open({ smmap_sql_query: query }), "fred")).toEqual({ exists: false });
+    }
   });
 });
 
