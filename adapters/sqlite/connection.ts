@@ -8,8 +8,8 @@ import type { Layout, Tables } from "./tables.ts";
 const CACHE_SIZE = 64 * 1024;
 /** Octets of a file that is small enough to be checked whole when it is opened: SQLite takes some 5 ms for a mebibyte. */
 const CHECKED_SIZE = 8 * 1024 * 1024;
-/** Look-ups in one read transaction at most, so that a writer never waits long for its end. */
-const READS_MAX = 200;
+/** Reads in one transaction at most, so that a writer never waits long for its end. */
+const READS_MAX = 400;
 
 export class Connection {
   readonly pageSize: number;
@@ -17,8 +17,11 @@ export class Connection {
   readonly #tables: Tables;
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
-  /** Look-ups in this turn of the event loop: they are in one transaction. */
+  readonly #dataVersion: Statement<[], number>;
+  /** Reads in this turn of the event loop: they are in one transaction. */
   #reads = 0;
+  /** What `dataVersion` says in this transaction; null: it has not been asked. */
+  #version: number | null = null;
   /** What went wrong at the end of a turn, when nobody was there to be told. */
   #failure: unknown = null;
   readonly #endTurn = (): void => {
@@ -42,27 +45,23 @@ export class Connection {
       this.#tables = layout.prepare(this.#database);
       this.#begin = this.#database.prepare("BEGIN");
       this.#commit = this.#database.prepare("COMMIT");
+      this.#dataVersion = this.#database.prepare<[], number>("PRAGMA data_version").pluck(true);
     } catch (error) {
       this.#database.close();
       throw error;
     }
   }
 
-  /**
-   * Taking and giving back SQLite's lock costs more than a look-up, so the requests that are there at the same time, in
-   * one turn of the event loop, share a read transaction. Whatever one of them reads is of the same moment.
-   */
   find(mailbox: MailboxId): MailboxFacts {
-    const failure = this.#failure;
-    this.#failure = null;
-    if (failure !== null) throw failure;
-    if (this.#reads === READS_MAX) this.#end();
-    if (this.#reads === 0) {
-      this.#begin.run();
-      setImmediate(this.#endTurn);
-    }
-    this.#reads++;
+    this.#beginRead();
     return this.#tables.find(mailbox);
+  }
+
+  /** A number that is another one whenever somebody has written to the database. */
+  dataVersion(): number {
+    this.#beginRead();
+    this.#version ??= this.#dataVersion.get() ?? 0;
+    return this.#version;
   }
 
   folders(mailbox: MailboxId): FolderPaths {
@@ -108,8 +107,25 @@ export class Connection {
     return this.#database.pragma(text, { simple: true });
   }
 
+  /**
+   * Taking and giving back SQLite's lock costs more than a look-up, so the requests that are there at the same time, in
+   * one turn of the event loop, share a read transaction. Whatever one of them reads is of the same moment.
+   */
+  #beginRead(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure;
+    if (this.#reads === READS_MAX) this.#end();
+    if (this.#reads === 0) {
+      this.#begin.run();
+      setImmediate(this.#endTurn);
+    }
+    this.#reads++;
+  }
+
   #end(): void {
     this.#reads = 0;
+    this.#version = null;
     if (this.#database.inTransaction) this.#commit.run();
   }
 }

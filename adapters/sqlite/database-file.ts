@@ -58,6 +58,9 @@ export class DatabaseFile {
   #connection: Connection | null = null;
   /** The file as it was when the connection began to keep pages of it. */
   #seen: FileState | null = null;
+  #edition = 0;
+  /** SQLite's number of the edition; it only counts for one connection. */
+  #dataVersion = Number.NaN;
   /** Why the file cannot be asked before the next look. */
   #fault: StoreError | null = null;
   /** When to look at the path again, by performance.now(). */
@@ -95,6 +98,22 @@ export class DatabaseFile {
       throw this.#failure(error, mailbox);
     }
     throw this.#locked("is written to without a pause");
+  }
+
+  /** Grows with every change of the file, and of what is read of it. @throws as `find` does */
+  edition(): number {
+    try {
+      const connection = this.#current();
+      const version = connection.dataVersion();
+      if (this.#lockedAt !== null) this.#unlocked();
+      if (version !== this.#dataVersion) {
+        this.#dataVersion = version;
+        this.#edition++;
+      }
+      return this.#edition;
+    } catch (error) {
+      throw this.#failure(error, null);
+    }
   }
 
   /** Asks the file for its schema. @throws as `find` does */
@@ -163,6 +182,7 @@ export class DatabaseFile {
       throw new UnusableFile(`${path} ends within a page; it is damaged, or not yet written to its end`);
     }
     this.#seen = state;
+    this.#dataVersion = Number.NaN;
     this.#file = state;
     this.#wal = walBeside(path);
     return connection;

@@ -45,6 +45,10 @@ export class SqliteStore implements MailboxStore {
     return this.#ask(() => this.#file.find(mailbox), options);
   }
 
+  edition(): number {
+    return this.#file.edition();
+  }
+
   async ping(options: LookupOptions): Promise<void> {
     await this.#ask(() => this.#file.probe(), options);
   }

@@ -6,7 +6,13 @@ export const cacheKeys: readonly KeyDefinition[] = [
     name: "smmap_cache_size",
     type: "integer",
     default: "10000",
-    text: "How many mailboxes are remembered, and as many absences besides, so that neither pushes the other out. 0 is no cache. Stores behind a network only: sqlite answers faster than a cache could check that it is not outdated.",
+    text: "How many mailboxes are remembered, and as many absences besides, so that neither pushes the other out. 0 is no cache. Stores behind a network only; for sqlite see smmap_cache_verdicts.",
+  },
+  {
+    name: "smmap_cache_verdicts",
+    type: "integer",
+    default: "100000",
+    text: "For stores that can tell when their data changes (sqlite): for how many requests the verdict is remembered. Each write to the database empties this memory, so it is never outdated; absences are not kept. It takes some 150 octets a verdict, and rests while it saves fewer than one look-up in 16. 0 is none.",
   },
   {
     name: "smmap_cache_ttl",

@@ -44,6 +44,8 @@ export interface Settings {
   /** Milliseconds. */
   readonly breakerReset: number;
   readonly cache: CacheSettings;
+  /** smmap_cache_verdicts: how many are remembered; 0 is none. */
+  readonly verdictsKept: number;
   readonly store: StoreChoice;
 }
 
@@ -105,6 +107,7 @@ export function readSettings(config: Config): Settings {
       negativeTtl: notNegative(config, "smmap_cache_negative_ttl", config.duration("smmap_cache_negative_ttl")) * 1000,
       staleTtl: notNegative(config, "smmap_cache_stale_ttl", config.duration("smmap_cache_stale_ttl")) * 1000,
     },
+    verdictsKept: notNegative(config, "smmap_cache_verdicts", config.integer("smmap_cache_verdicts")),
     store: chooseStore(config),
   };
 }

@@ -15,8 +15,6 @@ export interface CountedRequest {
   readonly map: string;
   /** As received: a byte string. */
   readonly key: string;
-  /** When it was read whole, on the clock of performance.now(). */
-  readonly since: number;
 }
 
 export class Tally implements StoreEvents {
@@ -41,8 +39,8 @@ export class Tally implements StoreEvents {
   /** Look-ups answered at once, for a request that is about to be answered: its time is as good as theirs. */
   #answeredAtOnce = 0;
 
-  /** A request was answered. */
-  replied({ map, key, since }: CountedRequest, status: string, reason: Reason): void {
+  /** A request was answered. @param since when it was read whole, on the clock of performance.now() */
+  replied({ map, key }: CountedRequest, since: number, status: string, reason: Reason): void {
     const now = performance.now();
     const milliseconds = now - since;
     this.replies.count(map, status, reason);

@@ -64,7 +64,7 @@ export class PolicyResponder {
   }
 
   #reply(action: string, reason: Reason, key: string, since: number): string {
-    this.#tally.replied({ map: policyMap, key, since }, statusOf(action), reason);
+    this.#tally.replied({ map: policyMap, key }, since, statusOf(action), reason);
     return `action=${action}\n\n`;
   }
 }

@@ -2,6 +2,7 @@
 import type { Report, SlowReport, Status, StoreReport } from "../observe/report.ts";
 import type { Tally } from "../observe/tally.ts";
 import { version } from "../observe/version.ts";
+import type { CacheCounts } from "../store/cached.ts";
 import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
 import type { Server } from "./server.ts";
@@ -78,7 +79,7 @@ export class Reporter {
       connections: server.connectionCounts,
       reloads: { ...tally.reloads, lastAt: tally.lastReloadAt },
       store: this.#storeReport(),
-      cache: this.service?.cache?.counts ?? null,
+      cache: this.#cacheCounts(),
     };
   }
 
@@ -110,19 +111,28 @@ export class Reporter {
   }
 
   /**
-   * Empties the cache.
+   * Empties the cache; the verdicts that are remembered go all at once, since they cost next to nothing to get again.
    * @param addresses of mailboxes, as a mail server would ask for them; none: all
    * @returns false: there is no cache
    */
   purge(addresses: readonly string[]): boolean {
-    const { cache = null, recipients = null } = this.service ?? {};
-    if (cache === null || recipients === null) return false;
+    if (this.service === null) return false;
+    const { cache, recipients, responder } = this.service;
+    responder.memory.clear();
+    if (cache === null) return responder.memory.counts !== null;
     if (addresses.length === 0) cache.purge();
     for (const address of addresses) {
       const mailbox = recipients.parse(Buffer.from(address).toString("latin1"));
       if (mailbox.kind !== "none") cache.purge(mailbox);
     }
     return true;
+  }
+
+  #cacheCounts(): CacheCounts | null {
+    if (this.service === null) return null;
+    const { cache, responder } = this.service;
+    const remembered = responder.memory.counts;
+    return cache?.counts ?? (remembered === null ? null : { ...remembered, joined: 0, stale: 0 });
   }
 
   #storeReport(): StoreReport | null {

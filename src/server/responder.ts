@@ -20,6 +20,7 @@ import type { Lookup } from "../store/lookup.ts";
 import type { Log, MailboxFacts, MailboxId } from "../store/store.ts";
 import type { Audit } from "./audit.ts";
 import { judgeFailure, type RecipientCheck } from "./recipient-check.ts";
+import { VerdictMemory } from "./verdict-memory.ts";
 
 export interface ResponderOptions {
   readonly recipients: RecipientParser;
@@ -31,6 +32,8 @@ export interface ResponderOptions {
   readonly accessMaps: AccessMaps | null;
   /** null: nobody wants to be told of each answer. */
   readonly audit: Audit | null;
+  /** How many verdicts are remembered; left out: none. */
+  readonly memorySize?: number;
   /** Left out: nobody wants to know. */
   readonly tally?: Tally;
   readonly log: Log;
@@ -45,19 +48,28 @@ export interface AccessMaps {
 
 /** A request that is being answered. */
 interface Asked extends CountedRequest {
+  /** The whole of it, as received. */
+  readonly payload: string;
   /** Who asks, for the audit. */
   readonly client: string;
+  /** When it was read whole, on the clock of performance.now(). */
+  readonly since: number;
+  /** Of the store's data at that time. */
+  readonly edition: number | null;
 }
 
 /** Made anew with each configuration, shared by all connections. */
 export class Responder {
   readonly #options: ResponderOptions;
+  /** What was decided before, where the store can tell that it still holds. */
+  readonly memory: VerdictMemory;
   readonly #tally: Tally;
   /** Of socketmap's replies. */
   readonly #statuses: Readonly<Record<Verdict | Failure, string>>;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
+    this.memory = new VerdictMemory(options.memorySize ?? 0);
     this.#tally = options.tally ?? new Tally();
     this.#statuses = statusesOf(options.policy);
     for (const map of options.accessMaps?.names ?? []) this.#tally.replies.expect(map);
@@ -77,10 +89,13 @@ export class Responder {
     const request = parseRequest(payload);
     if (request === null) return this.refuse("missing key", client);
     const { map, key } = request;
-    const asked = { map, key, client, since };
     const { recipients, store, accessMaps } = this.#options;
+    const edition = store.edition();
+    const asked = { payload, map, key, client, since, edition };
     if (accessMaps?.names.has(map)) return this.#respondAccess(accessMaps, asked, lookup);
     try {
+      const known = this.memory.find(payload, edition);
+      if (known !== undefined) return this.#reply(known, known, asked);
       const mailbox = recipients.parse(key);
       if (mailbox.kind === "none") return this.#reply("absent", "absent", asked);
       const facts = store.lookup(mailbox, lookup);
@@ -95,7 +110,7 @@ export class Responder {
   refuse(fault: string, client: string): string {
     this.#options.audit?.tellFault(client);
     const reply = replyToBadProtocol(fault);
-    this.#tally.replied({ map: noMap, key: "", since: performance.now() }, statusOf(reply), "protocol");
+    this.#tally.replied({ map: noMap, key: "" }, performance.now(), statusOf(reply), "protocol");
     return encodeNetstring(reply);
   }
 
@@ -117,14 +132,17 @@ export class Responder {
     if (outcome === "failed" || outcome === "timeout") return this.#reply(outcome, reason, asked);
     this.#options.audit?.tell(outcome, asked.key, asked.client);
     const action = actionFor(outcome, maps.texts, this.#options.policy);
-    this.#tally.replied(asked, statusOf(action), reason);
+    this.#tally.replied(asked, asked.since, statusOf(action), reason);
     return encodeNetstring(`OK ${action}`);
   }
 
   #conclude(mailbox: MailboxId, facts: MailboxFacts, asked: Asked): string {
     const verdict = decide(mailbox, facts);
-    const isNamed = this.#options.value === "mailbox" && facts.exists;
-    return this.#reply(verdict, verdict, asked, isNamed ? nameAsValue(mailbox, facts) : asked.key);
+    if (this.#options.value === "mailbox" && facts.exists) {
+      return this.#reply(verdict, verdict, asked, nameAsValue(mailbox, facts));
+    }
+    this.memory.keep(asked.payload, verdict, asked.edition);
+    return this.#reply(verdict, verdict, asked);
   }
 
   #fail(error: unknown, asked: Asked): string {
@@ -135,7 +153,7 @@ export class Responder {
   /** @param reason what is behind the outcome */
   #reply(outcome: Verdict | Failure, reason: Reason, asked: Asked, value = asked.key): string {
     this.#options.audit?.tell(outcome, asked.key, asked.client);
-    this.#tally.replied(asked, this.#statuses[outcome], reason);
+    this.#tally.replied(asked, asked.since, this.#statuses[outcome], reason);
     return encodeNetstring(replyTo(outcome, value, this.#options.policy));
   }
 }

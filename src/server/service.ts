@@ -99,7 +99,8 @@ export async function startService(
   const audit = isAudited || isDebug ? new Audit({ isAudited, isDebug, recipients, policy, log }) : null;
   const check = new RecipientCheck({ recipients, store, policy, log });
   const accessMaps = names.size > 0 ? { names, check, texts } : null;
-  const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, tally, log });
+  const memorySize = settings.verdictsKept;
+  const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, memorySize, tally, log });
   const policyResponder = new PolicyResponder({ check, texts, policy, audit, tally, log });
   return { settings, store, guarded, cache, recipients, responder, policyResponder };
 }

@@ -78,18 +78,22 @@ export class CachedStore implements FactSource {
 
   lookup(mailbox: MailboxId): MailboxFacts | Promise<MailboxFacts> {
     const key = keyOf(mailbox);
-    const entry = this.#present.get(key) ?? this.#absent.get(key);
-    if (entry !== undefined && performance.now() < entry.goodUntil) {
+    const entry = this.#entry(key);
+    if (isGood(entry)) {
       this.#hits++;
       return entry.facts;
     }
     const underWay = this.#inFlight.get(key);
     if (underWay !== undefined) {
       this.#joined++;
-      return underWay;
+      return this.#join(key, mailbox, underWay);
     }
     this.#misses++;
     return this.#ask(key, mailbox, entry);
+  }
+
+  edition(): number | null {
+    return this.#store.edition();
   }
 
   ping(lookup: Lookup): Promise<void> {
@@ -112,6 +116,22 @@ export class CachedStore implements FactSource {
       if (mailbox === undefined) cache.clear();
       else for (const key of keysOf(mailbox, cache)) cache.delete(key);
     }
+  }
+
+  #entry(key: string): Entry | undefined {
+    return this.#present.get(key) ?? this.#absent.get(key);
+  }
+
+  /**
+   * Waits for a look-up that began before this one was wanted. Its answer may be older than the question, so that it
+   * would refuse mail to a mailbox made in between: unless it may be remembered, a refusal is asked for again. Whatever is
+   * under way by then has begun late enough.
+   */
+  async #join(key: string, mailbox: MailboxId, underWay: Promise<MailboxFacts>): Promise<MailboxFacts> {
+    const facts = await underWay;
+    const entry = this.#entry(key);
+    if (decide(mailbox, facts) === "accept" || (isGood(entry) && entry.facts === facts)) return facts;
+    return this.#inFlight.get(key) ?? this.#ask(key, mailbox, entry);
   }
 
   #ask(key: string, mailbox: MailboxId, old: Entry | undefined): MailboxFacts | Promise<MailboxFacts> {
@@ -176,6 +196,11 @@ export class CachedStore implements FactSource {
     }
     return old.facts;
   }
+}
+
+/** Whether it may still be given. */
+function isGood(entry: Entry | undefined): entry is Entry {
+  return entry !== undefined && performance.now() < entry.goodUntil;
 }
 
 /** All that an answer can depend on. The length keeps a "+" in a domain apart from the one before a detail. */

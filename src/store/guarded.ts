@@ -80,6 +80,16 @@ export class GuardedStore implements FactSource {
     }
   }
 
+  edition(): number | null {
+    if (this.#closing !== null) return null;
+    try {
+      return this.#store.edition?.() ?? null;
+    } catch {
+      // The look-up that has to be made now meets the same fault, and tells of it.
+      return null;
+    }
+  }
+
   /** Resolves when the backend answers, within the deadline of a look-up. */
   async ping(lookup: Lookup): Promise<void> {
     if (this.#closing !== null) throw closed(this.name);

@@ -20,12 +20,14 @@ export interface Leniency {
 }
 
 export class LenientStore implements MailboxStore {
+  readonly edition?: NonNullable<MailboxStore["edition"]>;
   readonly #store: MailboxStore;
   readonly #leniency: Leniency;
 
   constructor(store: MailboxStore, leniency: Leniency) {
     this.#store = store;
     this.#leniency = leniency;
+    if (store.edition !== undefined) this.edition = store.edition.bind(store);
   }
 
   get name(): string {

@@ -54,6 +54,11 @@ export interface MailboxStore {
    * backend cannot tell. Throws or rejects like lookup.
    */
   similarFolders?(mailbox: MailboxId, options: LookupOptions): FolderPaths | Promise<FolderPaths>;
+  /**
+   * For a store that can tell when its data changes: a number that stays the same as long as every answer does, so that
+   * none need be asked for twice. Called for each request, so it must cost next to nothing. Throws like lookup.
+   */
+  edition?(): number;
   /** Resolves when the backend answers now; rejects like lookup. */
   ping(options: LookupOptions): Promise<void>;
   /** Ends running look-ups with "closed" and gives back every resource. Idempotent. */

@@ -42,6 +42,7 @@ describe("settings", () => {
       breakerFailures: 5,
       breakerReset: 3000,
       cache: { size: 10_000, ttl: 60_000, quotaTtl: 15_000, negativeTtl: 0, staleTtl: 0 },
+      verdictsKept: 100_000,
       store: { name: "sqlite", reason: "smmap_store: sqlite" },
     });
   });

@@ -9,8 +9,8 @@ describe("Tally", () => {
   it("counts each reply everywhere", () => {
     const tally = new Tally();
     const since = performance.now() - 50;
-    tally.replied({ map: "cyrus", key: "fred", since }, "OK", "accept");
-    tally.replied({ map: "cyrus", key: "barney", since }, "TEMP", "failed");
+    tally.replied({ map: "cyrus", key: "fred" }, since, "OK", "accept");
+    tally.replied({ map: "cyrus", key: "barney" }, since, "TEMP", "failed");
     expect(tally.replies.list().map(({ status, count }) => [status, count])).toEqual([
       ["OK", 1],
       ["TEMP", 1],
@@ -28,8 +28,8 @@ describe("Tally", () => {
     const tally = new Tally();
     tally.answered(3);
     tally.answered(null);
-    tally.replied({ map: "cyrus", key: "fred", since: performance.now() - 1000 }, "OK", "accept");
-    tally.replied({ map: "cyrus", key: "fred", since: performance.now() }, "OK", "accept");
+    tally.replied({ map: "cyrus", key: "fred" }, performance.now() - 1000, "OK", "accept");
+    tally.replied({ map: "cyrus", key: "fred" }, performance.now(), "OK", "accept");
     tally.failed("timeout");
     tally.failed("timeout");
     tally.spared();

@@ -22,6 +22,10 @@ class Source implements FactSource {
     return this.answer();
   }
 
+  edition(): null {
+    return null;
+  }
+
   async ping(): Promise<void> {
     this.done.push("ping");
   }

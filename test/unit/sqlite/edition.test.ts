@@ -1,0 +1,124 @@
+/** The edition of a database: it stays while nobody writes, and it moves with whatever happens to the file. */
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import type { Database } from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createNativeDatabase, openSqliteStore } from "../../../fixtures/sqlite-database.ts";
+import { Lookup } from "../../../src/store/lookup.ts";
+import { type MailboxStore, StoreError } from "../../../src/store/store.ts";
+
+let directory: string;
+let path: string;
+let store: MailboxStore;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "sqlite-edition-"));
+  path = join(directory, "mailboxes.db");
+});
+
+afterEach(async () => {
+  await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+function create(journal: string, at = path): Database {
+  const database = createNativeDatabase(at);
+  database.pragma(`journal_mode = ${journal}`);
+  database.exec("INSERT INTO mailboxes (user, storage_limit) VALUES ('fred', 1), ('betty', 1)");
+  return database;
+}
+
+/** The edition, at the beginning of a turn of the event loop; null while the file cannot be read. */
+async function edition(): Promise<number | null> {
+  await turn();
+  try {
+    return store.edition?.() ?? null;
+  } catch (error) {
+    if (error instanceof StoreError) return null;
+    throw error;
+  } finally {
+    await turn();
+  }
+}
+
+describe.each(["delete", "wal"])("in journal mode %s", (journal) => {
+  it("stays while mailboxes are read, and moves with each write of somebody else", async () => {
+    const writer = create(journal);
+    store = openSqliteStore(path);
+    const seen = new Set([await edition()]);
+    expect(seen).not.toContain(null);
+    const unchanged = async () => {
+      await store.lookup(
+        { kind: "user", user: "fred", domain: null, folders: [], address: "fred", detail: null },
+        new Lookup(),
+      );
+      return seen.size === seen.add(await edition()).size;
+    };
+    expect(await unchanged()).toBe(true);
+    for (const sql of [
+      "UPDATE mailboxes SET storage_used = 2 WHERE user = 'betty'",
+      "DELETE FROM mailboxes WHERE user = 'betty'",
+      "INSERT INTO mailboxes (user) VALUES ('betty')",
+      "CREATE TABLE other (x)",
+    ]) {
+      writer.exec(sql);
+      expect(await unchanged(), sql).toBe(false);
+      expect(await unchanged(), sql).toBe(true);
+    }
+    writer.close();
+  });
+
+  it("moves within a turn never, so that all answers of a turn agree", async () => {
+    const writer = create(journal);
+    store = openSqliteStore(path);
+    const before = await edition();
+    expect(store.edition?.()).toBe(before);
+    // The lock of our turn keeps a writer of the rollback journal waiting; in WAL mode it goes ahead.
+    if (journal === "wal") writer.exec("DELETE FROM mailboxes WHERE user = 'betty'");
+    else expect(() => writer.exec("DELETE FROM mailboxes WHERE user = 'betty'")).toThrow(/locked/);
+    expect(store.edition?.()).toBe(before);
+    await turn();
+    writer.exec("DELETE FROM mailboxes WHERE user = 'fred'");
+    expect(await edition()).not.toBe(before);
+    writer.close();
+  });
+});
+
+it("moves when another file takes the place of this one", async () => {
+  create("delete").close();
+  store = openSqliteStore(path);
+  const before = await edition();
+  const next = join(directory, "next.db");
+  create("delete", next).close();
+  renameSync(next, path);
+  await expect.poll(edition, { timeout: 5000 }).not.toBe(before);
+});
+
+it("moves when the file is written over, by other means than SQLite", async () => {
+  create("delete").close();
+  store = openSqliteStore(path);
+  const before = await edition();
+  const copy = join(directory, "copy.db");
+  copyFileSync(path, copy);
+  copyFileSync(copy, path);
+  await expect.poll(edition, { timeout: 5000 }).not.toBe(before);
+});
+
+it("is none while the file is broken or locked, and another one afterwards", async () => {
+  const writer = create("delete");
+  store = openSqliteStore(path);
+  const before = await edition();
+  writer.exec("BEGIN EXCLUSIVE");
+  expect(await edition()).toBe(null);
+  writer.exec("ROLLBACK");
+  writer.close();
+  await expect.poll(edition, { timeout: 5000 }).not.toBe(null);
+  const whole = join(directory, "whole.db");
+  copyFileSync(path, whole);
+  writeFileSync(path, "x".repeat(8192));
+  await expect.poll(edition, { timeout: 5000 }).toBe(null);
+  copyFileSync(whole, path);
+  await expect.poll(edition, { timeout: 5000 }).toBeGreaterThan(before ?? 0);
+});
