@@ -3,9 +3,9 @@
  * made for mail clients; what we use of it beyond its declarations is declared here and checked before the first use.
  *
  * Two of its habits matter: it swallows what a handler of untagged responses throws, so they are only collected here;
- * and it skips lines that it cannot parse, so who asked must miss what is missing.
+ * and it skips lines that it cannot parse, which only its log tells of, so that is listened to.
  */
-import { ImapFlow } from "imapflow";
+import { ImapFlow, type Logger } from "imapflow";
 import { StoreError } from "../../src/store/store.ts";
 import type { ImapServer } from "./options.ts";
 import { loadTls } from "./tls.ts";
@@ -45,6 +45,13 @@ type Token =
   | null
   | undefined;
 
+/** An entry of imapflow's log: a line of the server's that was skipped, if `src` is "s". */
+interface LogEntry {
+  readonly src?: string;
+  /** The beginning of the line. */
+  readonly msg?: string;
+}
+
 interface Untagged {
   readonly attributes?: readonly Token[];
 }
@@ -81,6 +88,8 @@ const SESSION_COMMANDS = ["CAPABILITY", "STARTTLS", "AUTHENTICATE", "LOGIN", "LO
 const LOGOUT_TIMEOUT = 5_000;
 /** Octets; what a server may send in one line or literal, and in one response. */
 const LINE_MAX = 2 ** 20;
+/** Characters of a line that are shown where it cannot be parsed. */
+const LINE_SHOWN = 80;
 
 export class ImapConnection {
   readonly #client: Client;
@@ -88,9 +97,11 @@ export class ImapConnection {
   #loss: StoreError | null = null;
   /** Why the connection is about to be lost, when something said so. */
   #reason: string | null = null;
+  readonly #skipped: SkippedLines;
 
-  private constructor(client: Client, options: ConnectOptions) {
+  private constructor(client: Client, skipped: SkippedLines, options: ConnectOptions) {
     this.#client = client;
+    this.#skipped = skipped;
     this.#options = options;
     client.on("error", (error: Error) => {
       this.#reason ??= describe(error);
@@ -104,8 +115,10 @@ export class ImapConnection {
 
   /** Connects, secures and logs in. Rejects with StoreError, after everything it made is gone. */
   static async open(server: ImapServer, options: ConnectOptions, signal: AbortSignal): Promise<ImapConnection> {
-    const client = createClient(server, options, server.security === "plain" ? {} : await loadTls(server.tls));
-    const connection = new ImapConnection(client, options);
+    const skipped = new SkippedLines();
+    const tls = server.security === "plain" ? {} : await loadTls(server.tls);
+    const client = createClient(server, options, tls, skipped);
+    const connection = new ImapConnection(client, skipped, options);
     const giveUp = () => client.close();
     const timer = setTimeout(() => {
       connection.#reason ??= `not connected within ${options.connectTimeout} ms`;
@@ -129,30 +142,35 @@ export class ImapConnection {
 
   /**
    * Sends one command and collects the untagged responses of some names. Everything but OK and NO rejects, and unless
-   * it was a tagged BAD, the connection is gone then.
+   * it was a tagged BAD, the connection is gone then. So does an OK after a line that could not be parsed, for it may
+   * have been one of these responses.
    */
   async command(
     name: string,
     args: readonly string[] = [],
     responseNames: readonly string[] = [],
   ): Promise<Completion> {
-    const responses: Response[] = [];
+    const found: { readonly name: string; readonly tokens: readonly Token[] }[] = [];
     const collector = (name: string) => (response: Untagged) => {
-      responses.push({ name, values: valuesOf(response.attributes ?? []) });
+      found.push({ name, tokens: response.attributes ?? [] });
     };
     const untagged = Object.fromEntries(responseNames.map((each) => [each, collector(each)]));
+    const skippedBefore = this.#skipped.count;
     const timer = setTimeout(() => {
       this.#end(new StoreError("timeout", `imap: no answer to ${name} within ${this.#options.commandTimeout} ms`));
     }, this.#options.commandTimeout);
     try {
       const { next } = await this.#client.exec(name, args.map(encodeArgument), { untagged });
       next();
-      return { status: "OK", responses };
     } catch (error) {
       return this.#completion(name, error as CommandError);
     } finally {
       clearTimeout(timer);
     }
+    if (this.#skipped.count > skippedBefore) {
+      throw new StoreError("invalid-data", `imap: in the answer to ${name}, a line is not IMAP: ${this.#skipped.last}`);
+    }
+    return { status: "OK", responses: found.map(({ name, tokens }) => ({ name, values: valuesOf(tokens) })) };
   }
 
   /** Whether the connection is gone. */
@@ -193,6 +211,30 @@ export class ImapConnection {
   }
 }
 
+/** The log that the client gets: all that it keeps is what the client says of lines that it skips. */
+class SkippedLines implements Logger {
+  count = 0;
+  /** The beginning of the last one. */
+  last = "";
+
+  error({ src, msg = "" }: LogEntry): void {
+    if (src !== "s") return;
+    this.count++;
+    this.last = msg.slice(0, LINE_SHOWN);
+  }
+
+  debug(): void {}
+
+  info(): void {}
+
+  warn(): void {}
+
+  /** Spares the client the making of entries. */
+  isLevelEnabled(): boolean {
+    return false;
+  }
+}
+
 /** @throws StoreError where the installed imapflow lacks what we use of it */
 export function checkLibrary(client: object = new ImapFlow({ logger: false })): void {
   const { exec, commands, connect, logout, close } = client as Partial<Client>;
@@ -205,7 +247,7 @@ export function checkLibrary(client: object = new ImapFlow({ logger: false })): 
   }
 }
 
-function createClient(server: ImapServer, options: ConnectOptions, tls: object): Client {
+function createClient(server: ImapServer, options: ConnectOptions, tls: object, logger: Logger): Client {
   const { host, port, security, login } = server;
   const client = new ImapFlow({
     host,
@@ -219,7 +261,7 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object):
       ...(login.userid === null ? {} : { authzid: login.userid, loginMethod: "AUTH=PLAIN" }),
     },
     tls,
-    logger: false,
+    logger,
     disableCompression: true,
     disableAutoEnable: true,
     disableAutoIdle: true,

@@ -52,8 +52,10 @@ async function list(
   });
 }
 
-function readListed({ values: [flags, , name] }: Response): { readonly name: string; readonly exists: boolean } {
-  if (typeof name !== "string" || !Array.isArray(flags)) {
+/** What may follow the name are lists of a server's extensions (RFC 5258); text would be a part of the name. */
+function readListed({ values }: Response): { readonly name: string; readonly exists: boolean } {
+  const [flags, , name, ...extensions] = values;
+  if (typeof name !== "string" || !Array.isArray(flags) || !extensions.every(Array.isArray)) {
     throw new StoreError("invalid-data", "imap: the server's LIST response is not understood");
   }
   return { name, exists: !flags.some((flag) => /^\\(?:NonExistent|Noselect)$/i.test(String(flag))) };

@@ -120,6 +120,35 @@ describe("facts", () => {
   });
 });
 
+describe("folders beside one", () => {
+  const inFolder = { ...fred, folders: ["lists"] };
+  const listed = '* LIST (\\HasNoChildren) "/" "user/fred/Offers"\r\n';
+  /** With the first LIST a session asks for the separator. */
+  const lists = (answer: string) => (command: string) =>
+    command.startsWith("LIST") && command !== 'LIST "" ""' ? answer : null;
+
+  it("are those that LIST names", async () => {
+    const store = await open(lists(`${listed}* LIST (\\Noselect) "/" user/fred/Old\r\n* 1 EXISTS\r\nTAG OK\r\n`));
+    expect(await store.similarFolders?.(inFolder, new Lookup())).toEqual([["Offers"]]);
+  });
+
+  it.each([
+    ["a list that is not closed", '* LIST (\\HasNoChildren "/" "user/fred/Lists"\r\n'],
+    ["a quote that is not closed", '* LIST () "/" "user/fred/Lists\r\n'],
+    ["no name", '* LIST () "/"\r\n'],
+    ["no flags", '* LIST "/" user/fred/Lists\r\n'],
+    ["a list for a name", '* LIST () "/" (user/fred/Lists)\r\n'],
+    ["a name of two words", '* LIST () "/" user/fred/Lists more\r\n'],
+    ["octets that stand for no atom", '* LIST () "/" \x01\x7f\r\n'],
+  ])("are not known after a line with %s", async (_what, odd) => {
+    const store = await open(lists(`${listed}${odd}TAG OK\r\n`));
+    await expect(store.similarFolders?.(inFolder, new Lookup())).rejects.toMatchObject({ code: "invalid-data" });
+    server.script = lists(`${listed}TAG OK\r\n`);
+    expect(await store.similarFolders?.(inFolder, new Lookup())).toEqual([["Offers"]]);
+    expect(server.connections).toBe(1);
+  });
+});
+
 describe("what is no fact", () => {
   it.each<[string, string, string]>([
     ["another NO", "TAG NO Permission denied\r\n", "denied"],
