@@ -32,6 +32,11 @@ export class BerReader {
     return this.isAtEnd ? null : (this.#bytes[this.#at] as number);
   }
 
+  /** Says that nothing more may follow. */
+  end(): void {
+    if (!this.isAtEnd) throw new BerError("an element that has no place where it stands");
+  }
+
   /** The contents of the next element. */
   octets(tag: number): Buffer {
     const [start, end] = this.#take(tag);

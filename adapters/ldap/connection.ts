@@ -44,6 +44,8 @@ export interface SearchAnswer {
  * (conn_max_pending).
  */
 const IN_FLIGHT_MAX = 64;
+/** Operations given up whose answers may still come; those before them have had time enough. */
+const ABANDONED_MAX = 1_000;
 /** Milliseconds of silence after which we ask whether the server is still there. */
 const KEEP_ALIVE = 60_000;
 /** Greatest message id, RFC 4511 section 4.1.1. */
@@ -80,6 +82,8 @@ export class LdapConnection {
   readonly #timeout: number;
   readonly #pending = new Map<number, PendingOperation>();
   readonly #waiting: PendingOperation[] = [];
+  /** Ids of operations that were given up. */
+  readonly #abandoned = new Set<number>();
   readonly #keepAlive: NodeJS.Timeout;
   #lastId = 0;
   #lastHeard = performance.now();
@@ -246,8 +250,11 @@ export class LdapConnection {
       return;
     }
     const pending = this.#pending.get(response.id);
-    // Answers to what was given up still come.
-    if (pending === undefined) return;
+    if (pending === undefined) {
+      // Answers to what was given up still come. Any other may be a part of one that would then look complete without it.
+      if (!this.#abandoned.has(response.id)) this.#distrust(`an answer to ${response.id}, which is not being asked`);
+      return;
+    }
     if (response.kind === "result" && response.operation === pending.operation) {
       this.#finish(pending);
       pending.resolve({ result: response, entries: pending.entries, references: pending.references });
@@ -278,10 +285,17 @@ export class LdapConnection {
       this.end(new StoreError("unavailable", `${this.uri}: the server has fallen silent`));
       return;
     } else {
-      this.#write(new AbandonRequest({ messageId: this.#nextId(), abandonId: pending.id }));
-      this.#finish(pending);
+      this.#abandon(pending);
     }
     pending.reject(silent);
+  }
+
+  #abandon(pending: PendingOperation): void {
+    this.#write(new AbandonRequest({ messageId: this.#nextId(), abandonId: pending.id }));
+    const [oldest] = this.#abandoned;
+    if (this.#abandoned.size >= ABANDONED_MAX && oldest !== undefined) this.#abandoned.delete(oldest);
+    this.#abandoned.add(pending.id);
+    this.#finish(pending);
   }
 
   /** Nothing that the server says now can be trusted. */

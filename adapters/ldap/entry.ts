@@ -12,7 +12,7 @@ export class Entry {
 
   /**
    * @param requested the attributes that were asked for
-   * @throws StoreError (invalid-data) where others came, or values are held back
+   * @throws StoreError (invalid-data) where others came, one came twice, or values are held back
    */
   constructor(found: SearchEntry, requested: readonly string[]) {
     this.dn = found.dn;
@@ -24,6 +24,7 @@ export class Entry {
       if (!names.some((name) => key === name || key.startsWith(`${name};`))) {
         throw this.#invalid(`the server calls an attribute ${description}: name it so in the configuration`);
       }
+      if (this.#attributes.has(key)) throw this.#invalid(`the server gives ${description} twice`);
       this.#attributes.set(key, values);
     }
   }

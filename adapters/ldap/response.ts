@@ -106,8 +106,11 @@ function decodeEntry(id: number, entry: BerReader): SearchEntry {
     const description = attribute.text();
     const values: Buffer[] = [];
     for (const set = attribute.enter(berTag.set); !set.isAtEnd; ) values.push(set.octets(berTag.octetString));
+    // What is left over is what a wrong length has left out, perhaps the value that matters.
+    attribute.end();
     attributes.push({ description, values });
   }
+  entry.end();
   return { kind: "entry", id, dn, attributes };
 }
 

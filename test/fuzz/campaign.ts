@@ -2,6 +2,8 @@
  * How much is tried, and from where. FUZZ_RUNS is the number of inputs on live connections; everything else is tried in
  * proportion to its usual number. FUZZ_SEED generates others. The same seed tries the same inputs again.
  */
+import fc from "fast-check";
+
 const usualRuns = 50_000;
 
 export const runs = Number(process.env.FUZZ_RUNS ?? usualRuns);
@@ -14,6 +16,42 @@ if (!(runs >= 1) || !Number.isInteger(seed)) throw new Error("FUZZ_RUNS and FUZZ
 /** So many runs, or more or fewer of them as FUZZ_RUNS says. */
 export function inProportion(usual: number): number {
   return Math.ceil((usual * runs) / usualRuns);
+}
+
+/** Inputs that are generated at a time. */
+const BATCH = 1_000;
+
+export interface Campaign<Input, Lane> {
+  readonly inputs: fc.Arbitrary<Input>;
+  readonly count: number;
+  /** What inputs are tried on; each takes one at a time. */
+  readonly lanes: readonly Lane[];
+  /** Rejects where the input shows a mistake. */
+  attempt(input: Input, lane: Lane): Promise<void>;
+  /** Called after every thousand inputs with their number so far. */
+  readonly afterBatch?: (done: number) => Promise<void>;
+}
+
+/** Tries inputs on all lanes at once. Where one fails, its batch is tried again one by one, and it is made smaller. */
+export async function tryAll<Input, Lane>(campaign: Campaign<Input, Lane>): Promise<void> {
+  const { count, lanes, afterBatch } = campaign;
+  for (let done = 0; done < count; done += BATCH) {
+    const batch = { numRuns: Math.min(BATCH, count - done), seed: (Math.imul(seed, 1_000_003) + done) | 0 };
+    const inputs = fc.sample(campaign.inputs, batch);
+    const attempts = lanes.map(async (lane) => {
+      for (let input = inputs.pop(); input !== undefined; input = inputs.pop()) await campaign.attempt(input, lane);
+    });
+    const failed = (await Promise.allSettled(attempts)).find(({ status }) => status === "rejected");
+    if (failed !== undefined) {
+      const [lane] = lanes as [Lane];
+      await fc.assert(
+        fc.asyncProperty(campaign.inputs, (input) => campaign.attempt(input, lane)),
+        batch,
+      );
+      throw (failed as PromiseRejectedResult).reason;
+    }
+    await afterBatch?.(done + batch.numRuns);
+  }
 }
 
 /** Octets for a report, to be given to Buffer.from(…, "hex"). */

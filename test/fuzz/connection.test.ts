@@ -13,12 +13,11 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { Daemon, DaemonFolder } from "../../fixtures/daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { encodeNetstring } from "../../src/engine/netstring.ts";
-import { hex, inProportion, runs, seed, timeout } from "./campaign.ts";
+import { hex, inProportion, runs, seed, timeout, tryAll } from "./campaign.ts";
 import { REQUEST_MAX, repliesTo } from "./socketmap-reference.ts";
 import { anyInput, anyStream, type Input } from "./socketmap-streams.ts";
 
-/** Inputs that are generated at a time, and connections that are open at a time. */
-const BATCH = 1_000;
+/** Connections that are open at a time. */
 const CLIENTS = 16;
 /** Mebibytes. The daemon has 60 or so without any work; what is collected only now and then comes on top. */
 const MEMORY_MAX = 200;
@@ -78,18 +77,6 @@ async function converse({ stream, sizes }: Input): Promise<void> {
   }
 }
 
-/** Tries inputs, some at a time. Where one fails, they are tried again one by one, and that one is made smaller. */
-async function converseAll(count: number, batchSeed: number): Promise<void> {
-  const inputs = fc.sample(anyInput, { numRuns: count, seed: batchSeed });
-  const clients = Array.from({ length: CLIENTS }, async () => {
-    for (let input = inputs.pop(); input !== undefined; input = inputs.pop()) await converse(input);
-  });
-  const failed = (await Promise.allSettled(clients)).find(({ status }) => status === "rejected");
-  if (failed === undefined) return;
-  await fc.assert(fc.asyncProperty(anyInput, converse), { numRuns: count, seed: batchSeed });
-  throw (failed as PromiseRejectedResult).reason;
-}
-
 /** Memory of the daemon in MiB: now, and at its highest. */
 function memory(): { readonly now: number; readonly highest: number } {
   const status = readFileSync(`/proc/${daemon.pid}/status`, "utf8");
@@ -106,11 +93,16 @@ it.each(readdirSync(corpus).sort())("kept input: %s", async (name) => {
 it(`${runs} generated inputs, each in pieces`, { timeout }, async ({ annotate }) => {
   const before = memory();
   let warm = before;
-  for (let done = 0; done < runs; done += BATCH) {
-    await converseAll(Math.min(BATCH, runs - done), seed + done);
-    await askWitness();
-    if (done <= runs / 5) warm = memory();
-  }
+  await tryAll({
+    inputs: anyInput,
+    count: runs,
+    lanes: Array.from({ length: CLIENTS }, (_, client) => client),
+    attempt: converse,
+    async afterBatch(done) {
+      await askWitness();
+      if (done <= runs / 5) warm = memory();
+    },
+  });
   const after = memory();
   await annotate(`MiB: ${[before.now, warm.now, after.now, after.highest].map(Math.round).join(", ")}`);
   expect(after.highest).toBeLessThan(MEMORY_MAX);

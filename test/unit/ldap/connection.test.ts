@@ -122,6 +122,13 @@ describe("a connection", () => {
       "invalid-data: .*\\(entry\\) that was not asked for",
     ],
     [
+      "answers what was never asked",
+      ({ id, socket }) => {
+        if (id === 1) socket.write(Buffer.concat([ldapEntry(257, "cn=a"), ldapResult(1, SEARCH_DONE)]));
+      },
+      "invalid-data: .* an answer to 257, which is not being asked",
+    ],
+    [
       "takes its leave",
       ({ socket }) => socket.write(ldapResult(0, 0x78, 52, "shutting down")),
       "unavailable: .* the server takes its leave: shutting down",

@@ -114,6 +114,14 @@ describe("a response", () => {
     ["a message without end", Buffer.from([0x30, 0x84, 0x7f, 0xff, 0xff, 0xff])],
     ["a length that is cut off inside", element(0x30, Buffer.from([0x02, 0x82, 0x01]))],
     ["a value that is no octet string", message(7, entry("", element(0x30, text("a"), element(0x31, integer(1)))))],
+    [
+      "values behind the end of their set",
+      message(7, entry("", element(0x30, text("a"), element(0x31), text("left out")))),
+    ],
+    [
+      "attributes behind the end of their list",
+      message(7, element(0x64, text(""), element(0x30), attribute("left", "out"))),
+    ],
     ["a result without code", message(7, element(0x65))],
   ])("is refused where it is %s", (_, octets) => {
     expect(() => [...new ResponseReader().read(octets)]).toThrow(BerError);

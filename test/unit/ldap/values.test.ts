@@ -162,11 +162,12 @@ describe("an entry", () => {
     expect(new Entry(found(["photo", "\xff\xd8"]), ["photo"]).values("photo")).toEqual([null]);
   });
 
-  it.each<[string, [string, ...string[]]]>([
+  it.each<[string, ...[string, ...string[]][]]>([
     ["uid: name it so", ["uid", "a"]],
     ["a part of member;range=0-1499", ["member;range=0-1499", "a"]],
-  ])("is refused where it has %s", (words, attribute) => {
-    expect(() => new Entry(found(attribute), ["member", "userid"])).toThrow(words);
+    ["Member twice", ["member", "a"], ["Member"]],
+  ])("is refused where it has %s", (words, ...attributes) => {
+    expect(() => new Entry(found(...attributes), ["member", "userid"])).toThrow(words);
   });
 
   it("is complete with the last part of its values", () => {
