@@ -57,8 +57,9 @@ export class Connection {
     return this.#tables.find(mailbox);
   }
 
-  /** A number that is another one whenever somebody has written to the database. */
-  dataVersion(): number {
+  /** A number that is another one whenever somebody has written to the database; null: answers depend on more than that. */
+  dataVersion(): number | null {
+    if (this.#tables.isVolatile) return null;
     this.#beginRead();
     this.#version ??= this.#dataVersion.get() ?? 0;
     return this.#version;

@@ -100,12 +100,15 @@ export class DatabaseFile {
     throw this.#locked("is written to without a pause");
   }
 
-  /** Grows with every change of the file, and of what is read of it. @throws as `find` does */
-  edition(): number {
+  /**
+   * Grows with every change of the file; null where answers depend on more than what it holds. @throws as `find` does
+   */
+  edition(): number | null {
     try {
       const connection = this.#current();
       const version = connection.dataVersion();
       if (this.#lockedAt !== null) this.#unlocked();
+      if (version === null) return null;
       if (version !== this.#dataVersion) {
         this.#dataVersion = version;
         this.#edition++;

@@ -65,6 +65,7 @@ export class NativeLayout implements Layout {
 
 class NativeTables implements Tables {
   readonly warnings = [];
+  readonly isVolatile = false;
   readonly #zero: ZeroLimit;
   readonly #row: Statement<[string, string, string], Row>;
   readonly #any: Statement<[], 1>;

@@ -8,7 +8,14 @@ interface Step {
   readonly p1: number;
   /** For OpenRead, the first page of the table. */
   readonly p2: number;
+  /** For Function and PureFunc, the function and its number of arguments: "lower(1)". */
+  readonly p4: string | null;
 }
+
+/** What SQLite calls deterministic although it may look at the clock. */
+const clocks = "date time datetime julianday unixepoch strftime timediff".split(" ");
+/** Flag of pragma_function_list (https://www.sqlite.org/pragma.html#pragma_function_list). */
+const SQLITE_DETERMINISTIC = 0x800;
 
 /**
  * Names of the tables that a query reads from end to end. EXPLAIN QUERY PLAN has no better word than SCAN for it, which
@@ -32,6 +39,21 @@ export function tablesRead(database: Database, query: Query): readonly string[] 
   return namesOf(
     database,
     opened.map(({ p2 }) => p2),
+  );
+}
+
+/** Whether the answer can change while nobody writes to the file: with time, by chance, with what is elsewhere. */
+export function isVolatile(database: Database, query: Query): boolean {
+  const steps = explain(database, query);
+  const called = steps
+    .filter(({ opcode }) => opcode === "Function" || opcode === "PureFunc")
+    .map(({ p4 }) => (p4 ?? "").replace(/\(.*/, ""));
+  const isSteady = database
+    .prepare<[string, number], 1>("SELECT 1 FROM pragma_function_list WHERE name = ? AND flags & ?")
+    .pluck(true);
+  return (
+    steps.some(({ opcode }) => opcode === "VOpen") ||
+    called.some((name) => clocks.includes(name) || isSteady.get(name, SQLITE_DETERMINISTIC) === undefined)
   );
 }
 

@@ -8,7 +8,7 @@ import {
   StoreError,
 } from "../../src/store/store.ts";
 import { readerOf } from "./parameters.ts";
-import { tablesRead, tablesReadWhole } from "./query-plan.ts";
+import { isVolatile, tablesRead, tablesReadWhole } from "./query-plan.ts";
 import { prepareReading, RefusedStatement } from "./read-only.ts";
 import {
   absent,
@@ -65,6 +65,7 @@ export class SiteLayout implements Layout {
         ...(this.#shared === null ? [] : slowness(database, this.#shared)),
         ...(lacksRights ? [noRights] : []),
       ],
+      isVolatile: [this.#user, this.#shared].some((query) => query !== null && isVolatile(database, query)),
       find: (mailbox) => (mailbox.kind === "user" ? user : shared)?.find(mailbox) ?? absent,
     };
   }

@@ -45,7 +45,7 @@ export class SqliteStore implements MailboxStore {
     return this.#ask(() => this.#file.find(mailbox), options);
   }
 
-  edition(): number {
+  edition(): number | null {
     return this.#file.edition();
   }
 

@@ -5,6 +5,8 @@ import type { FolderPaths, MailboxFacts, MailboxId, StoreCapabilities } from "..
 export interface Tables {
   /** What an administrator should know about them. */
   readonly warnings: readonly string[];
+  /** Answers can change while nobody writes to the database. */
+  readonly isVolatile: boolean;
   /** Throws RowError where a row makes no sense, and whatever SQLite throws. */
   find(mailbox: MailboxId): MailboxFacts;
   /** All folders of the mailbox's owner, or all shared ones; only where the layout lists folders. */

@@ -56,9 +56,10 @@ export interface MailboxStore {
   similarFolders?(mailbox: MailboxId, options: LookupOptions): FolderPaths | Promise<FolderPaths>;
   /**
    * For a store that can tell when its data changes: a number that stays the same as long as every answer does, so that
-   * none need be asked for twice. Called for each request, so it must cost next to nothing. Throws like lookup.
+   * none need be asked for twice; null where it cannot tell after all. Called for each request, so it must cost next to
+   * nothing. Throws like lookup.
    */
-  edition?(): number;
+  edition?(): number | null;
   /** Resolves when the backend answers now; rejects like lookup. */
   ping(options: LookupOptions): Promise<void>;
   /** Ends running look-ups with "closed" and gives back every resource. Idempotent. */
@@ -127,6 +128,11 @@ export interface ConfigReader {
   bytes(key: string): number;
   /** Whether the file sets the key, in any form. */
   isSet(key: string): boolean;
+  /**
+   * Other defaults than those of the definitions, as they would be written in imapd.conf.
+   * @param origin whose they are, for `smmapd conf`: "preset kolab"
+   */
+  setDefaults(defaults: Readonly<Record<string, string>>, origin: string): void;
   /** An error that names the key, its value (unless secret), file and line; to be thrown. */
   error(key: string, problem: string): ConfigError;
   /** A warning with the same particulars; shown by `smmapd conf` and logged at start. */

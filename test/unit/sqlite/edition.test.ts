@@ -86,6 +86,26 @@ describe.each(["delete", "wal"])("in journal mode %s", (journal) => {
   });
 });
 
+describe("of a site's own query", () => {
+  it.each([
+    ["SELECT 1 AS active FROM m WHERE name = :localpart", "one"],
+    ["SELECT 1 AS active FROM m WHERE name = lower(:localpart) AND name LIKE 'f%'", "one"],
+    ["SELECT count(*) AS active FROM m WHERE name = :localpart", "one"],
+    ["SELECT 1 AS active FROM m WHERE name = :localpart AND until > datetime('now')", "none"],
+    ["SELECT 1 AS active FROM m WHERE name = :localpart AND until > CURRENT_TIMESTAMP", "none"],
+    ["SELECT 1 AS active FROM m WHERE name = :localpart AND random() > 0", "none"],
+    ["SELECT 1 AS active FROM valid WHERE name = :localpart", "none"],
+    ["SELECT 1 AS active FROM json_each('[\"fred\"]') WHERE value = :localpart", "none"],
+  ])("%s: %s", async (query, wanted) => {
+    const database = create("delete");
+    database.exec(`CREATE TABLE m (name TEXT PRIMARY KEY, until TEXT);
+      CREATE VIEW valid AS SELECT name FROM m WHERE until > datetime('now')`);
+    database.close();
+    store = openSqliteStore(path, { smmap_sql_query: query });
+    expect(await edition()).toEqual(wanted === "one" ? expect.any(Number) : null);
+  });
+});
+
 it("moves when another file takes the place of this one", async () => {
   create("delete").close();
   store = openSqliteStore(path);
