@@ -92,7 +92,12 @@ export async function startService(
   });
   const isCached = settings.cache.size > 0 && opened.capabilities.isInstant !== true;
   // Its library is loaded only where there is something to remember.
-  const cache = isCached ? new (await import("../store/cached.ts")).CachedStore(guarded, settings.cache, log) : null;
+  const cache = isCached
+    ? new (await import("../store/cached.ts")).CachedStore(guarded, settings.cache, {
+        timeout: settings.queryTimeout,
+        log,
+      })
+    : null;
   const store = cache ?? guarded;
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);

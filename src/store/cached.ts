@@ -7,6 +7,7 @@
  */
 import { LRUCache } from "lru-cache";
 import { decide } from "../engine/verdict.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { FactSource } from "./fact-source.ts";
 import { Lookup } from "./lookup.ts";
 import { type Log, type MailboxFacts, type MailboxId, StoreError } from "./store.ts";
@@ -22,6 +23,12 @@ export interface CacheSettings {
   readonly negativeTtl: number;
   /** Milliseconds beyond its time in which a positive answer may be given while the store fails; 0 is not at all. */
   readonly staleTtl: number;
+}
+
+export interface CacheContext {
+  /** Milliseconds for a whole look-up, the same as those of the store. */
+  readonly timeout: number;
+  readonly log: Log;
 }
 
 /** What has become of the look-ups so far. */
@@ -47,6 +54,8 @@ const REPEAT_AFTER = 10_000;
 export class CachedStore implements FactSource {
   readonly #store: FactSource;
   readonly #settings: CacheSettings;
+  readonly #timeout: number;
+  readonly #deadlines: Deadlines;
   readonly #log: Log;
   readonly #present: LRUCache<string, Entry>;
   readonly #absent: LRUCache<string, Entry>;
@@ -59,9 +68,11 @@ export class CachedStore implements FactSource {
   #joined = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(store: FactSource, settings: CacheSettings, log: Log) {
+  constructor(store: FactSource, settings: CacheSettings, { timeout, log }: CacheContext) {
     this.#store = store;
     this.#settings = settings;
+    this.#timeout = timeout;
+    this.#deadlines = new Deadlines(timeout);
     this.#log = log;
     this.#present = new LRUCache({ max: settings.size });
     this.#absent = new LRUCache({ max: settings.size });
@@ -86,7 +97,7 @@ export class CachedStore implements FactSource {
     const underWay = this.#inFlight.get(key);
     if (underWay !== undefined) {
       this.#joined++;
-      return this.#join(key, mailbox, underWay);
+      return this.#inTime(this.#join(key, mailbox, underWay));
     }
     this.#misses++;
     return this.#ask(key, mailbox, entry);
@@ -132,6 +143,16 @@ export class CachedStore implements FactSource {
     const entry = this.#entry(key);
     if (decide(mailbox, facts) === "accept" || (isGood(entry) && entry.facts === facts)) return facts;
     return this.#inFlight.get(key) ?? this.#ask(key, mailbox, entry);
+  }
+
+  /** The two look-ups that a question may wait for have one deadline. */
+  #inTime(answer: Promise<MailboxFacts>): Promise<MailboxFacts> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.#deadlines.add(() => {
+        reject(new StoreError("timeout", `${this.name}: no answer within ${this.#timeout} ms`));
+      });
+      answer.then(resolve, reject).finally(() => this.#deadlines.remove(deadline));
+    });
   }
 
   #ask(key: string, mailbox: MailboxId, old: Entry | undefined): MailboxFacts | Promise<MailboxFacts> {

@@ -5,6 +5,7 @@ import { Lookup } from "../../../src/store/lookup.ts";
 import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../../src/store/store.ts";
 
 const settings: CacheSettings = { size: 3, ttl: 60_000, quotaTtl: 15_000, negativeTtl: 10_000, staleTtl: 0 };
+const TIMEOUT = 4_000;
 const present: MailboxFacts = { exists: true, rights: null, quotas: [] };
 const limited: MailboxFacts = { ...present, quotas: [{ root: "r", resource: "STORAGE", used: 1, limit: 2 }] };
 const full: MailboxFacts = { ...present, quotas: [{ root: "r", resource: "STORAGE", used: 3, limit: 2 }] };
@@ -48,7 +49,7 @@ function cache(changes: Partial<CacheSettings> = {}) {
   const lines: string[] = [];
   const line = (message: string) => void lines.push(message);
   const log: Log = { error: line, warning: line, notice: line, info: line, debug: line };
-  return { source, lines, cached: new CachedStore(source, { ...settings, ...changes }, log) };
+  return { source, lines, cached: new CachedStore(source, { ...settings, ...changes }, { timeout: TIMEOUT, log }) };
 }
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
@@ -129,6 +130,43 @@ describe("look-ups in flight", () => {
     expect(cached.lookup(user("fred"))).toBe(present);
     expect(source.asked).toHaveLength(1);
     expect(cached.counts).toMatchObject({ misses: 1, joined: 2, hits: 1 });
+  });
+
+  it.each([
+    ["absence", absent],
+    ["a full mailbox", full],
+    ["no right to post", { ...present, rights: "l" }],
+  ])("of %s may be older than the question of those who join, so it is asked for once more", async (_name, refusal) => {
+    const { cached, source } = cache({ negativeTtl: 0 });
+    source.answer = async () => refusal;
+    const first = cached.lookup(user("fred"));
+    source.answer = async () => present;
+    const joined = [cached.lookup(user("fred")), cached.lookup(user("fred")), cached.lookup(user("fred"))];
+    expect(await first).toBe(refusal);
+    expect(await Promise.all(joined)).toEqual([present, present, present]);
+    expect(source.asked).toHaveLength(2);
+  });
+
+  it("of absence is good enough for those who join where it may be remembered", async () => {
+    const { cached, source } = cache({ negativeTtl: 1_000 });
+    source.answer = async () => absent;
+    expect(await Promise.all([cached.lookup(user("fred")), cached.lookup(user("fred"))])).toEqual([absent, absent]);
+    expect(source.asked).toHaveLength(1);
+  });
+
+  it("that take two to answer have one deadline", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    const { cached, source } = cache({ negativeTtl: 0 });
+    const later = (facts: MailboxFacts) => () =>
+      new Promise<MailboxFacts>((resolve) => setTimeout(resolve, TIMEOUT - 1_000, facts));
+    source.answer = later(absent);
+    const first = cached.lookup(user("fred"));
+    source.answer = later(present);
+    const joined = Promise.resolve(cached.lookup(user("fred"))).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(TIMEOUT - 1_000);
+    expect(await first).toBe(absent);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await joined).toMatchObject({ code: "timeout", message: `source: no answer within ${TIMEOUT} ms` });
   });
 
   it("fail together, and the failure is not kept", async () => {
