@@ -3,7 +3,7 @@ import type { ConfigReader } from "../../src/store/store.ts";
 import { type ConnectionOptions, readConnectionOptions } from "./connection-options.ts";
 import { type FilterTemplate, filterHasToken } from "./filter.ts";
 import { parseFilter } from "./filter-parser.ts";
-import { type Preset, presets } from "./presets.ts";
+import { presets } from "./presets.ts";
 import type { QuotaUnit } from "./quota.ts";
 import { hasToken, parseTemplate, type Template, TemplateError } from "./template.ts";
 
@@ -84,9 +84,9 @@ const attributeName = /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)(?:;[A-Za-z0-9-]+
 
 /** @throws ConfigError */
 export function readOptions(config: ConfigReader): LdapOptions {
-  const preset = presets[config.choice("smmap_ldap_preset")] ?? {};
+  applyPreset(config);
   const base = readTemplate(config, "ldap_base");
-  const recipients = readRecipients(config, preset);
+  const recipients = readRecipients(config);
   const domains = readDomains(config);
   if (recipients.sharedFilter !== null && domains === null && hasToken(base, "uU")) {
     throw config.error(
@@ -111,6 +111,14 @@ export function readOptions(config: ConfigReader): LdapOptions {
   };
 }
 
+/** The same attribute name has four units in the wild, so a preset's unit is that of its own attribute. */
+function applyPreset(config: ConfigReader): void {
+  const name = config.choice("smmap_ldap_preset");
+  const { smmap_ldap_quota_unit: unit, ...defaults } = presets[name] ?? {};
+  const hasUnit = unit !== undefined && !config.isSet("smmap_ldap_quota_attribute");
+  config.setDefaults(hasUnit ? { ...defaults, smmap_ldap_quota_unit: unit } : defaults, `preset ${name}`);
+}
+
 function readDomains(config: ConfigReader): DomainOptions | null {
   const base = config.string("ldap_domain_base_dn") ?? "";
   if (base === "") return null;
@@ -124,17 +132,16 @@ function readDomains(config: ConfigReader): DomainOptions | null {
   };
 }
 
-function readRecipients(config: ConfigReader, preset: Preset): RecipientOptions {
-  const filterText = config.isSet("ldap_filter") ? null : preset.filter;
+function readRecipients(config: ConfigReader): RecipientOptions {
   const userFilter = templated(config, "ldap_filter", () =>
-    parseFilter(filterText ?? config.string("ldap_filter") ?? "", ADDRESS_TOKENS),
+    parseFilter(config.string("ldap_filter") ?? "", ADDRESS_TOKENS),
   );
-  const sharedText = config.string("smmap_ldap_shared_filter") ?? preset.sharedFilter ?? null;
+  const sharedText = config.string("smmap_ldap_shared_filter");
   const sharedFilter =
     sharedText === null
       ? null
       : templated(config, "smmap_ldap_shared_filter", () => parseFilter(sharedText, `${ADDRESS_TOKENS}f`));
-  const aclAttribute = attribute(config, "smmap_ldap_acl_attribute", preset.aclAttribute);
+  const aclAttribute = attribute(config, "smmap_ldap_acl_attribute");
   if (sharedFilter !== null && aclAttribute === null && filterHasToken(sharedFilter, "f")) {
     throw config.error(
       "smmap_ldap_acl_attribute",
@@ -144,22 +151,22 @@ function readRecipients(config: ConfigReader, preset: Preset): RecipientOptions 
   return {
     userFilter,
     sharedFilter,
-    nameAttribute: attribute(config, "ldap_user_attribute", preset.userAttribute),
-    ...readQuota(config, preset),
+    nameAttribute: attribute(config, "ldap_user_attribute"),
+    ...readQuota(config),
     zeroIsUnlimited: !config.isSet("smmap_quota_zero") || config.choice("smmap_quota_zero") === "unlimited",
-    status: readStatus(config, preset),
+    status: readStatus(config),
     aclAttribute,
-    folderAttribute: attribute(config, "smmap_ldap_folder_attribute", undefined),
+    folderAttribute: attribute(config, "smmap_ldap_folder_attribute"),
     separator: config.switch("unixhierarchysep") ? "/" : ".",
     defaultDomain: config.string("defaultdomain") ?? "",
   };
 }
 
-function readQuota(config: ConfigReader, preset: Preset): Pick<RecipientOptions, "storage" | "messages"> {
-  const limit = attribute(config, "smmap_ldap_quota_attribute", preset.quotaAttribute);
-  const usage = attribute(config, "smmap_ldap_usage_attribute", undefined);
-  const messageLimit = attribute(config, "smmap_ldap_messages_attribute", preset.messagesAttribute);
-  const messageUsage = attribute(config, "smmap_ldap_messages_usage_attribute", undefined);
+function readQuota(config: ConfigReader): Pick<RecipientOptions, "storage" | "messages"> {
+  const limit = attribute(config, "smmap_ldap_quota_attribute");
+  const usage = attribute(config, "smmap_ldap_usage_attribute");
+  const messageLimit = attribute(config, "smmap_ldap_messages_attribute");
+  const messageUsage = attribute(config, "smmap_ldap_messages_usage_attribute");
   if (usage !== null && limit === null) {
     throw config.error("smmap_ldap_usage_attribute", "needs smmap_ldap_quota_attribute, the limit of that usage");
   }
@@ -173,23 +180,17 @@ function readQuota(config: ConfigReader, preset: Preset): Pick<RecipientOptions,
     );
   }
   return {
-    storage: limit === null || usage === null ? null : { limit, usage, unit: readUnit(config, preset) },
+    storage:
+      limit === null || usage === null
+        ? null
+        : { limit, usage, unit: config.choice("smmap_ldap_quota_unit") as QuotaUnit },
     messages: messageLimit === null || messageUsage === null ? null : { limit: messageLimit, usage: messageUsage },
   };
 }
 
-/** The same attribute name has four units in the wild, so a unit is said by somebody or there is none. */
-function readUnit(config: ConfigReader, preset: Preset): QuotaUnit {
-  if (config.isSet("smmap_ldap_quota_unit")) return config.choice("smmap_ldap_quota_unit") as QuotaUnit;
-  // A preset's unit is that of its own attribute.
-  const isPresets = !config.isSet("smmap_ldap_quota_attribute");
-  if (isPresets && preset.quotaUnit !== undefined) return preset.quotaUnit;
-  throw config.error("smmap_ldap_quota_unit", "has to be b, k, m or g, the unit of a bare number in limit and usage");
-}
-
-function readStatus(config: ConfigReader, preset: Preset): StatusAttribute | null {
-  const name = attribute(config, "smmap_ldap_status_attribute", preset.statusAttribute);
-  const text = config.string("smmap_ldap_status_values") ?? preset.statusValues ?? null;
+function readStatus(config: ConfigReader): StatusAttribute | null {
+  const name = attribute(config, "smmap_ldap_status_attribute");
+  const text = config.string("smmap_ldap_status_values");
   if (name === null) {
     if (text !== null) throw config.error("smmap_ldap_status_values", "needs smmap_ldap_status_attribute");
     return null;
@@ -223,14 +224,14 @@ function templated<T>(config: ConfigReader, key: string, parse: () => T): T {
   }
 }
 
-function attribute(config: ConfigReader, key: string, preset: string | undefined): string | null {
-  const name = config.string(key) ?? preset ?? null;
+function attribute(config: ConfigReader, key: string): string | null {
+  const name = config.string(key);
   if (name !== null && !attributeName.test(name)) throw config.error(key, "is no name of an attribute");
   return name;
 }
 
 function required(config: ConfigReader, key: string): string {
-  const name = attribute(config, key, undefined);
+  const name = attribute(config, key);
   if (name === null) throw config.error(key, "is needed with ldap_domain_base_dn");
   return name;
 }

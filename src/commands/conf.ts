@@ -56,10 +56,10 @@ async function judge(config: Config, baseDirectory: string, { env }: Io): Promis
 const VALUE_WIDTH = 40;
 
 function table(title: string, options: readonly EffectiveOption[]): readonly string[] {
-  const rows = options.map(({ name, value, isSet, origin }) => ({
+  const rows = options.map(({ name, value, origin }) => ({
     name,
     value: value === null ? "(unset)" : value === "" ? "(empty)" : value,
-    origin: isSet ? origin : "",
+    origin: origin === "default" ? "" : origin,
   }));
   const nameWidth = Math.max(0, ...rows.map(({ name }) => name.length));
   const valueWidth = Math.min(VALUE_WIDTH, Math.max(0, ...rows.map(({ value }) => value.length)));

@@ -33,7 +33,10 @@ export interface EffectiveOption {
   /** Masked where it is secret; null: unset. */
   readonly value: string | null;
   readonly isSet: boolean;
-  /** "default", or where it is set: "/etc/imapd.conf:12", perhaps with "(service override)" or "(as ldap_servers)". */
+  /**
+   * Where it is set: "/etc/imapd.conf:12", perhaps with "(service override)" or "(as ldap_servers)". Where it is not:
+   * "default", or whose default it is, such as "preset kolab".
+   */
   readonly origin: string;
   /** Why its type refuses the value; null: it does not. */
   readonly problem: string | null;
@@ -49,6 +52,8 @@ export class Config implements ConfigReader {
   readonly conf: ImapdConf;
   #definitions: ReadonlyMap<string, KeyDefinition>;
   #settled: SettledOptions;
+  /** Defaults that came later than the definitions. */
+  readonly #defaults = new Map<string, { readonly value: string; readonly origin: string }>();
   /** Names without a definition that were asked for all the same, such as imap1_password. */
   readonly #asked = new Set<string>();
   readonly #warnings = new Set<string>();
@@ -71,6 +76,10 @@ export class Config implements ConfigReader {
   register(keys: readonly KeyDefinition[]): void {
     this.#definitions = byName([...this.#definitions.values(), ...keys]);
     this.#settled = this.#settle();
+  }
+
+  setDefaults(defaults: Readonly<Record<string, string>>, origin: string): void {
+    for (const [key, value] of Object.entries(defaults)) this.#defaults.set(key, { value, origin });
   }
 
   string(key: string): string | null {
@@ -144,7 +153,7 @@ export class Config implements ConfigReader {
         name,
         value: this.#shown(name),
         isSet: setting !== undefined,
-        origin: setting === undefined ? "default" : origin(setting),
+        origin: setting === undefined ? (this.#defaults.get(name)?.origin ?? "default") : origin(setting),
         problem: this.#problem(name),
       };
     });
@@ -176,7 +185,13 @@ export class Config implements ConfigReader {
   #text(key: string, type: KeyType): string | null {
     const definition = this.#definitions.get(key);
     if (definition?.type !== type) throw new Error(`${key} is not an option of type ${type}`);
-    return this.#find(key)?.value ?? definition.default;
+    return this.#unparsed(key);
+  }
+
+  /** As it is written, or would be; null: unset. */
+  #unparsed(name: string): string | null {
+    const setting = this.#find(name) ?? this.#defaults.get(name);
+    return setting?.value ?? this.#definitions.get(name)?.default ?? null;
   }
 
   #value<T>(key: string, name: KeyType, type: values.ValueType<T>): T {
@@ -185,7 +200,7 @@ export class Config implements ConfigReader {
     const value = text === null ? null : type.parse(text, words);
     if (value !== null) return value;
     const setting = this.#find(key);
-    if (setting === undefined) throw this.error(key, "is needed here");
+    if (setting === undefined) throw this.error(key, `is needed here: ${type.hint(words)}`);
     const complaint = type.complaint(key, this.#isSecret(key) ? masked : setting.value);
     const place = `in line ${setting.line} of configuration file ${setting.file}`;
     throw new ConfigError(`${complaint} ${place} (${type.hint(words)})`);
@@ -215,11 +230,10 @@ export class Config implements ConfigReader {
   }
 
   #shown(name: string): string | null {
-    const definition = this.#definitions.get(name);
-    const text = this.#find(name)?.value ?? definition?.default ?? null;
+    const text = this.#unparsed(name);
     if (text === null) return null;
     if (this.#isSecret(name)) return masked;
-    const type = definition?.type;
+    const type = this.#definitions.get(name)?.type;
     return type === "string" || type === "path" ? this[type](name) : text;
   }
 

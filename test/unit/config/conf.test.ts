@@ -68,6 +68,17 @@ describe("smmapd conf", () => {
     expect(defaults).toMatch(/\n {2}ldap_base +\(empty\)\n/);
   });
 
+  it("shows what a preset says in the place of defaults", async () => {
+    const { out } = await conf("ldap_uri: ldap://a\nsmmap_ldap_preset: qmail\nldap_user_attribute: cn\n");
+    const [, defaults = ""] = out.split("\n\n");
+    expect(defaults).toMatch(/\n {2}ldap_filter +\(&\(objectClass=qmailUser\).* preset qmail\n/);
+    expect(defaults).toMatch(/\n {2}smmap_ldap_quota_unit +b +preset qmail\n/);
+    expect(defaults).toMatch(/\n {2}ldap_scope +sub\n/);
+    expect(defaults).not.toContain("ldap_user_attribute");
+    const { out: own } = await conf("ldap_uri: ldap://a\nsmmap_ldap_preset: custom\n");
+    expect(own).toMatch(/\n {2}ldap_filter +\(uid=%u\)\n/);
+  });
+
   it("warns, and with --strict fails", async () => {
     const lines = `${sqlite}smmap_qury_timeout: 3s\npostuser: bb # me\n# \\\nldap_servers: ldap://a\n`;
     const { status, out } = await conf(lines);

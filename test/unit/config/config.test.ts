@@ -91,8 +91,21 @@ describe("values", () => {
   it("are refused where they are needed and neither set nor defaulted", () => {
     const config = configOf("", { keys: foreign });
     expect(configErrorOf(() => config.integer("mine_number"))).toBe(
-      "imapd.conf: mine_number: is needed here (the file does not set it)",
+      "imapd.conf: mine_number: is needed here: a whole number below 2^31 (the file does not set it)",
     );
+  });
+
+  it("give way to an adapter's defaults, and those to what the file sets", () => {
+    const config = configOf("ldap_base: dc=set", { keys: foreign });
+    config.setDefaults({ ldap_base: "dc=preset", ldap_filter: "(cn=%u)", mine_number: "5" }, "preset mine");
+    expect(config.string("ldap_base")).toBe("dc=set");
+    expect(config.string("ldap_filter")).toBe("(cn=%u)");
+    expect(config.integer("mine_number")).toBe(5);
+    expect(config.isSet("ldap_filter")).toBe(false);
+    const shown = new Map(config.effective().map(({ name, value, origin }) => [name, `${value}, ${origin}`]));
+    expect(shown.get("ldap_base")).toMatch(/^dc=set, .*imapd\.conf:\d+$/);
+    expect(shown.get("ldap_filter")).toBe("(cn=%u), preset mine");
+    expect(shown.get("ldap_scope")).toBe("sub, default");
   });
 
   it("of another type are a mistake of ours", () => {
