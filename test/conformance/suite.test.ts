@@ -107,3 +107,11 @@ test("a close that fails the second time", async () => {
   const failed = await failures((store, mailbox, options) => store.lookup(mailbox, options), { close });
   expect(failed).toContain("can be closed twice, after use and before");
 });
+
+test("an edition that moves by itself is noticed", async () => {
+  let edition = 0;
+  const rest = { edition: () => edition++ };
+  expect(await failures((store, mailbox, options) => store.lookup(mailbox, options), rest)).toEqual([
+    "keeps its edition while nothing changes, if it has one",
+  ]);
+});
