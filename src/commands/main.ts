@@ -2,6 +2,7 @@
 
 import { exit, exitStatusOf, type Io } from "../io.ts";
 import { printable } from "../log/printable.ts";
+import { version } from "../observe/version.ts";
 
 type Command = (args: readonly string[], io: Io) => Promise<number>;
 
@@ -14,10 +15,11 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 const usage = `usage: smmapd [-C file] [-U uses] [-T timeout] [-D] [-p] [-X]
-       smmapd check [-C file] [-m map] [-p] [-v] [--json] [--socket path|host:port] address... | -
+       smmapd check [-C file] [-m map] [-p] [-v | --socket path|host:port] [--json] address... | -
        smmapd conf [-C file] [--strict]
        smmapd purge [-C file] [address...]
        smmapd status [-C file] [--json]
+       smmapd --help | --version
 `;
 
 /** Runs what the command line asks for. @returns exit status of sysexits.h */
@@ -25,6 +27,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first = ""] = args;
   if (first === "--help" || first === "-h") {
     io.stdout.write(usage);
+    return exit.ok;
+  }
+  if (first === "--version") {
+    io.stdout.write(`smmapd ${version}\n`);
     return exit.ok;
   }
   const load = Object.hasOwn(commands, first) ? commands[first] : undefined;

@@ -258,6 +258,11 @@ describe("mistakes", () => {
   it("--help shows the usage", async () => {
     expect(await run(["--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining("usage: smmapd") });
   });
+
+  it("--version shows the version of the package", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    expect(await run(["--version"])).toEqual({ status: 0, stdout: `smmapd ${version}\n`, stderr: "" });
+  });
 });
 
 describe("a daemon that is not there", () => {
