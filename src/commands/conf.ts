@@ -42,7 +42,7 @@ async function judge(config: Config, baseDirectory: string, { env }: Io): Promis
   try {
     const { store } = readSettings(config);
     readProcess(config, env);
-    const adapter = await loadAdapter(store.name, baseDirectory);
+    const adapter = await loadAdapter(store.name, baseDirectory, (problem) => config.error("smmap_store", problem));
     config.register(adapter.keys ?? []);
     adapter.parse(config);
     return null;

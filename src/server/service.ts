@@ -43,7 +43,9 @@ export async function readConfiguration({ configFile, ...source }: Configuration
   const config = loadConfig({ file: configFile, ...source });
   const settings = readSettings(config);
   const process = readProcess(config, env);
-  const adapter = await loadAdapter(settings.store.name, dirname(configFile));
+  const adapter = await loadAdapter(settings.store.name, dirname(configFile), (problem) =>
+    config.error("smmap_store", problem),
+  );
   config.register(adapter.keys ?? []);
   const options = adapter.parse(config);
   const openStore = (context: StoreContext) => adapter.open(options, context);

@@ -1,8 +1,9 @@
 /** From the value of smmap_store to the adapter: one of ours, or a module of somebody else's. Loaded when wanted. */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { ConfigError, type StoreAdapter } from "./store.ts";
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { ConfigError, StoreAdapter } from "./store.ts";
 
 const builtIn: Readonly<Record<string, () => Promise<unknown>>> = {
   sqlite: () => import("../../adapters/sqlite/index.ts"),
@@ -14,39 +15,57 @@ const builtIn: Readonly<Record<string, () => Promise<unknown>>> = {
 export const builtInStores: readonly string[] = Object.keys(builtIn);
 
 /**
- * @param name a built-in store, a path (it holds a "/" and is relative to `baseDirectory`), or a package's name
+ * @param name a built-in store, a path (it begins with "/" or "." and is relative to `baseDirectory`), or a package's name
  * @param baseDirectory where imapd.conf lies
+ * @param refuse makes the error that names key, file and line
  * @throws ConfigError where there is no such module, or it exports no adapter
  */
-export async function loadAdapter(name: string, baseDirectory: string): Promise<StoreAdapter> {
+export async function loadAdapter(
+  name: string,
+  baseDirectory: string,
+  refuse: (problem: string) => ConfigError,
+): Promise<StoreAdapter> {
   const load = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined;
-  const module = (await (load === undefined ? importModule(name, baseDirectory) : load())) as { adapter?: unknown };
-  const adapter = module.adapter as Partial<StoreAdapter> | undefined;
+  const module = await (load === undefined ? importModule(name, resolve(baseDirectory), refuse) : load());
+  const { adapter } = module as { readonly adapter?: Partial<StoreAdapter> };
   if (typeof adapter?.parse !== "function" || typeof adapter.open !== "function") {
-    throw new ConfigError(`smmap_store: the module ${name} exports no "adapter" with parse and open`);
+    throw refuse('the module exports no "adapter" with parse and open');
   }
   return adapter as StoreAdapter;
 }
 
-async function importModule(name: string, baseDirectory: string): Promise<unknown> {
+async function importModule(
+  name: string,
+  baseDirectory: string,
+  refuse: (problem: string) => ConfigError,
+): Promise<unknown> {
+  const isPath = /^\.{0,2}\//.test(name);
+  const path = isPath ? resolve(baseDirectory, name) : pathOfPackage(name, baseDirectory);
+  if (path === null) {
+    throw refuse(
+      `there is no such store (${builtInStores.join(", ")}), and no such package in node_modules of ` +
+        `${import.meta.dirname}, of ${baseDirectory}, or above them`,
+    );
+  }
+  if (!existsSync(path)) throw refuse(`there is no file ${path}`);
   try {
-    return await import(locate(name, baseDirectory));
+    return await import(pathToFileURL(path).href);
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    const known = builtInStores.join(", ");
-    throw new ConfigError(`smmap_store: cannot load ${name} (a store is ${known}, a path or a package): ${problem}`, {
-      cause,
-    });
+    // That it is this file of ours that wants the module helps nobody.
+    const problem = String(cause).replace(/ (?:resolving ES modules )?imported from .*/s, "");
+    throw refuse(`the module ${path} cannot be loaded: ${problem}`);
   }
 }
 
-function locate(name: string, baseDirectory: string): string {
-  const isPath = name.startsWith("/") || name.startsWith("./") || name.startsWith("../");
-  if (isPath) return pathToFileURL(resolve(baseDirectory, name)).href;
+/** Beside our own package, or beside the configuration; null: in neither place. */
+function pathOfPackage(name: string, baseDirectory: string): string | null {
   try {
-    return import.meta.resolve(name);
+    return fileURLToPath(import.meta.resolve(name));
   } catch {
-    // Not beside our own package: perhaps beside the configuration.
-    return pathToFileURL(createRequire(resolve(baseDirectory, "imapd.conf")).resolve(name)).href;
+    try {
+      return createRequire(join(baseDirectory, "imapd.conf")).resolve(name);
+    } catch {
+      return null;
+    }
   }
 }

@@ -145,13 +145,41 @@ describe("smmapd conf", () => {
   });
 
   it.each([
-    ["a store that there is not", "smmap_store: ./none.mjs\n", "smmap_store: cannot load ./none.mjs"],
+    [
+      "a module without an adapter",
+      "smmap_store: ./empty.mjs\n",
+      'the module exports no "adapter" with parse and open',
+    ],
+    [
+      "a module with a mistake",
+      "smmap_store: ./mistaken.mjs\n",
+      "mistaken.mjs cannot be loaded: ReferenceError: nobody",
+    ],
+    ["a module that wants another", "smmap_store: ./wanting.mjs\n", "Cannot find package 'no-such-package' (value"],
+    ["a folder", "smmap_store: ./\n", "cannot be loaded: Error"],
     ["no store at all", "", "smmap_store: no store is configured"],
     ["what its store refuses", "smmap_store: sqlite\n", "sql_database"],
   ])("refuses %s", async (_, lines, error) => {
+    write("empty.mjs", "");
+    write("mistaken.mjs", "nobody();");
+    write("wanting.mjs", 'import "no-such-package";');
     const { status, err } = await conf(lines);
     expect(status).toBe(78);
     expect(err).toContain(error);
+    expect(err).not.toContain("registry");
+  });
+
+  it("says where a store was looked for that is not there", async () => {
+    const file = join(folder, "imapd.conf");
+    expect((await conf("smmap_store: ./none.mjs\n")).err).toBe(
+      `smmapd: ${file}:2: smmap_store: there is no file ${folder}/none.mjs (value './none.mjs')\n`,
+    );
+    const { status, err } = await conf("smmap_store: sqlit\n");
+    expect(status).toBe(78);
+    expect(err).toContain(
+      `${file}:2: smmap_store: there is no such store (sqlite, imap, ldap), and no such package in `,
+    );
+    expect(err).toMatch(new RegExp(`node_modules of /\\S+, of ${folder}, or above them \\(value 'sqlit'\\)\n$`));
   });
 
   it("goes by the environment", async () => {
