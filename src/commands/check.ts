@@ -4,7 +4,9 @@ import { exit, type Io, UsageError } from "../io.ts";
 import { plainLog } from "../log/log.ts";
 import { printable } from "../log/printable.ts";
 import { openService, type Service } from "../server/service.ts";
+import type { StoreError } from "../store/store.ts";
 import { DaemonClient } from "./daemon-client.ts";
+import { FaultLog } from "./fault-log.ts";
 import { describe, type Inquiry, inquire } from "./inquiry.ts";
 import { parseOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -45,10 +47,12 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
   if (where !== undefined && isVerbose) throw new UsageError("-v explains what the store says, not what a daemon does");
   const addresses = words.includes("-") ? lines(await text(io.stdin)) : words;
   const map = values["-m"] ?? "cyrus";
+  const log = new FaultLog(plainLog(io.stderr, "smmapd", "warning"));
+  const configFile = values["-C"] ?? "/etc/imapd.conf";
   const source =
     where !== undefined
       ? askDaemon(new DaemonClient(where), map)
-      : askStore(await openStore(values["-C"] ?? "/etc/imapd.conf", given.has("-p"), io), map);
+      : askStore(await openService({ configFile, skipPlus: given.has("-p"), env: io.env, log }), map);
   const progress = new Progress(io.stderr, addresses.length, words.includes("-"));
   const print = given.has("--json") ? printJson : printText;
   let status: number = exit.ok;
@@ -57,6 +61,7 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
       const batch = addresses.slice(i, i + BATCH);
       const answers = await Promise.all(batch.map((address) => source.ask(address)));
       progress.clear();
+      log.flush(failuresBehind(answers), isVerbose);
       for (const answer of answers) {
         status = Math.max(status, statusOf(answer.reply));
         io.stdout.write(print(answer, isVerbose ? source.explain(answer) : []));
@@ -66,13 +71,13 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
   } finally {
     progress.clear();
     await source.close();
+    log.flush([], isVerbose);
   }
   return status;
 }
 
-function openStore(configFile: string, skipPlus: boolean, io: Io): Promise<Service> {
-  const log = plainLog(io.stderr, "smmapd", "warning");
-  return openService({ configFile, skipPlus, env: io.env, log });
+function failuresBehind(answers: readonly Answer[]): readonly StoreError[] {
+  return answers.flatMap(({ inquiry }) => inquiry?.failure ?? []);
 }
 
 function askStore(service: Service, map: string): Source {

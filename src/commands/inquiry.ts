@@ -65,7 +65,7 @@ export function describe(service: Service, inquiry: Inquiry): readonly string[] 
   const lines = [`address   ${describeAddress(service, inquiry.recipient)}`];
   lines.push(`domain    ${describeDomainRule(service, inquiry.recipient)}`);
   if (mailbox.kind !== "none") lines.push(`mailbox   ${describeMailbox(service, mailbox)}`);
-  lines.push(`store     ${service.store.name}: ${describeFacts(facts, failure)}`);
+  lines.push(`store     ${describeAnswer(service.store.name, facts, failure)}`);
   if (facts?.exists) {
     if (facts.mailbox !== undefined) lines.push(`instead   ${describeMailbox(service, facts.mailbox)}`);
     for (const { root, resource, used, limit } of facts.quotas) {
@@ -110,9 +110,13 @@ function describeMailbox(service: Service, mailbox: MailboxId): string {
   return `${folder === "" ? "INBOX" : `folder ${JSON.stringify(folder)}`} of user ${JSON.stringify(mailbox.user)}; ${name}`;
 }
 
-function describeFacts(facts: MailboxFacts | null, failure: StoreError | null): string {
+function describeAnswer(store: string, facts: MailboxFacts | null, failure: StoreError | null): string {
+  // Its message begins with who speaks.
   if (failure !== null) return `${failure.message} [${failure.code}]`;
-  if (facts === null) return "not asked";
+  return `${store}: ${facts === null ? "not asked" : describeFacts(facts)}`;
+}
+
+function describeFacts(facts: MailboxFacts): string {
   if (!facts.exists) return "no such mailbox";
   const rights = facts.rights === null ? "rights do not matter" : `rights ${JSON.stringify(facts.rights)}`;
   return `exists, ${rights}, ${facts.quotas.length === 0 ? "no quota limit" : "limited by quota"}`;

@@ -215,7 +215,7 @@ describe("-v explains every step", () => {
     const { status, stdout } = await run(["check", "-v", "-C", broken, "anna@any.example"]);
     expect(status).toBe(75);
     expect(stdout).toContain("anna@any.example: TEMP Mailbox look-up failed, try again later\n");
-    expect(stdout).toMatch(/store {5}sqlite: .*missing\.db.* \[unavailable\]/);
+    expect(stdout).toMatch(/store {5}sqlite: there is no file .*missing\.db.* \[unavailable\]/);
     expect(stdout).toContain("verdict   failed: the store could not tell, so the answer is temporary");
     expect(stdout).toContain('domain    virtdomains is off, no domain counts; user id "anna"');
     writeFileSync(broken, `${readFileSync(broken, "utf8")}smmap_on_failure: ok\n`);
@@ -229,6 +229,59 @@ describe("-v explains every step", () => {
     writeFileSync(broken, `configdirectory: ${folder}\nsmmap_store: sqlite\nsql_database: missing.db\n`);
     const { stdout: json } = await run(["check", "-v", "--json", "-C", broken, "anna"]);
     expect(JSON.parse(json)).toMatchObject({ outcome: "failed", facts: null, failure: { code: "unavailable" } });
+  });
+});
+
+describe("a fault", () => {
+  const missing = /smmapd: error: sqlite: there is no file .*missing\.db.* \[unavailable\]\n/;
+
+  async function ask(store: string, ...args: readonly string[]): Promise<Outcome> {
+    const faulty = join(folder, "faulty.conf");
+    writeFileSync(faulty, `configdirectory: ${folder}\n${store}\n`);
+    return run(["check", "-C", faulty, ...args, "anna", "bert", "carl"]);
+  }
+
+  it("is told once, whatever knows of it", async () => {
+    const { stderr } = await ask("smmap_store: sqlite\nsql_database: missing.db");
+    expect(stderr).toMatch(new RegExp(`^${missing.source}$`));
+  });
+
+  it("is told in the answers only, where they show it", async () => {
+    for (const args of [["-v"], ["-v", "--json"]]) {
+      const { stdout, stderr } = await ask("smmap_store: sqlite\nsql_database: missing.db", ...args);
+      expect(stdout).toContain("missing.db");
+      expect(stderr).toBe("");
+    }
+  });
+
+  it("that no answer tells of is told all the same", async () => {
+    const sockets = ["first", "second"].map((name) => join(folder, name));
+    const servers = sockets.map((path) => `ldapi://${encodeURIComponent(path)}`);
+    const conf = `ldap_uri: ${servers.join(" ")}\nldap_base: dc=x\nsmmap_ldap_preset: inetlocal`;
+    const { stdout, stderr } = await ask(conf, "-v");
+    expect(stdout).toContain(`store     ldap: connect ENOENT ${sockets[1]} [unavailable]\n`);
+    const errors = stderr.split("\n").filter((line) => line.includes("error:"));
+    expect(errors).toEqual([`smmapd: error: ${servers[0]}: ldap: connect ENOENT ${sockets[0]}`]);
+  });
+
+  it("that is a mistake in a store is told with its place", async () => {
+    const module = `export const adapter = {
+      name: "mine",
+      parse() {},
+      open: () => ({
+        name: "mine",
+        capabilities: { folders: false, shared: false, quota: [] },
+        lookup() { throw new TypeError("nothing is as it was") },
+        async ping() {},
+        async close() {},
+      }),
+    };`;
+    writeFileSync(join(folder, "mine.mjs"), module);
+    for (const args of [[], ["-v"]]) {
+      const { stderr } = await ask("smmap_store: ./mine.mjs", ...args);
+      expect(stderr.match(/nothing is as it was \[internal\]/g)).toHaveLength(1);
+      expect(stderr).toContain("mine.mjs:7:");
+    }
   });
 });
 
