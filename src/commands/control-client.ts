@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { loadConfig } from "../config/config.ts";
+import { readIdentity } from "../config/process-settings.ts";
 import { readControlSocket } from "../config/settings.ts";
 import { type Io, UnavailableError } from "../io.ts";
-import { type ControlReply, type ControlRequest, findControlPaths } from "../server/control-protocol.ts";
+import { type ControlReply, type ControlRequest, findControlPaths, folderAdvice } from "../server/control-protocol.ts";
 import { ConfigError } from "../store/store.ts";
 
 /** Milliseconds for an answer; the status of a store that hangs takes as long as a look-up may. */
@@ -20,11 +21,15 @@ export async function askAll(
   request: ControlRequest,
   { env }: Pick<Io, "env">,
 ): Promise<readonly ControlReply[]> {
-  const beginning = readControlSocket(loadConfig({ file: configFile, env }));
+  const config = loadConfig({ file: configFile, env });
+  const beginning = readControlSocket(config);
   if (beginning === null) throw new ConfigError("smmap_control_socket: it is disabled, so no daemon can be asked");
   const replies = await Promise.all(findControlPaths(beginning).map((path) => ask(path, request)));
   const answered = replies.filter((reply) => reply !== null);
-  if (answered.length === 0) throw new UnavailableError(`no smmapd is running behind ${beginning}.*`);
+  if (answered.length === 0) {
+    const advice = folderAdvice(beginning, readIdentity(config, env).user);
+    throw new UnavailableError(advice ?? `no smmapd is running behind ${beginning}.*`);
+  }
   return answered;
 }
 

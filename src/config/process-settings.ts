@@ -32,9 +32,10 @@ export function readProcess(config: Config, env: Readonly<Record<string, string 
   };
 }
 
-type Identity = Pick<ProcessSettings, "user" | "group" | "userOrigin">;
+export type Identity = Pick<ProcessSettings, "user" | "group" | "userOrigin">;
 
-function readIdentity(config: Config, env: Readonly<Record<string, string | undefined>>): Identity {
+/** Whom root becomes. */
+export function readIdentity(config: Config, env: Readonly<Record<string, string | undefined>>): Identity {
   const own = config.string("smmap_user");
   if (own !== null) return { user: own, group: null, userOrigin: "smmap_user" };
   const group = env.CYRUS_GROUP ?? config.string("cyrus_group");

@@ -2,7 +2,7 @@
  * What is said on a control socket: lines of JSON in UTF-8, a request and its reply in turn. Each process has a socket
  * of its own, so that each can be asked, whoever started it and however many there are.
  */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Status } from "../observe/report.ts";
 
@@ -34,6 +34,19 @@ export function findControlPaths(beginning: string): readonly string[] {
     .filter(isSocket)
     .sort((a, b) => Number(a.slice(start.length)) - Number(b.slice(start.length)))
     .map((name) => join(folder, name));
+}
+
+/**
+ * What to do where the folder of the sockets is missing; null: it is there.
+ * @param owner name or number of the user that the daemon runs as
+ */
+export function folderAdvice(beginning: string, owner: string): string | null {
+  const folder = dirname(beginning);
+  if (existsSync(folder)) return null;
+  return (
+    `smmap_control_socket: there is no folder ${folder}; ` +
+    `make it (install -d -o ${owner} -m 755 ${folder}) and restart smmapd`
+  );
 }
 
 function namesIn(folder: string): readonly string[] {

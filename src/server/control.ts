@@ -1,10 +1,12 @@
 /** The control socket: where `smmapd status` and `smmapd purge` ask. Never stands in the way of an answer to mail. */
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
+import { ConfigError } from "../store/store.ts";
 import {
   type ControlReply,
   controlPath,
   findControlPaths,
+  folderAdvice,
   parseControlRequest,
   REQUEST_MAX,
 } from "./control-protocol.ts";
@@ -18,6 +20,8 @@ export interface ControlOptions {
   /** Whom it belongs to; null: as it comes. */
   readonly uid: number | null;
   readonly gid: number | null;
+  /** Name or number of the user that serves, for messages. */
+  readonly owner: string;
   readonly reporter: Reporter;
 }
 
@@ -28,7 +32,10 @@ const CONNECTIONS_MAX = 16;
 const IDLE_TIMEOUT = 60_000;
 
 /** @throws ConfigError where the socket cannot be had */
-export async function openControl({ beginning, pid, uid, gid, reporter }: ControlOptions): Promise<Listener> {
+export async function openControl(options: ControlOptions): Promise<Listener> {
+  const { beginning, pid, uid, gid, owner, reporter } = options;
+  const advice = folderAdvice(beginning, owner);
+  if (advice !== null) throw new ConfigError(advice);
   const sockets = new Set<Socket>();
   const onConnection = (socket: Socket) => {
     if (sockets.size >= CONNECTIONS_MAX) {
@@ -42,7 +49,8 @@ export async function openControl({ beginning, pid, uid, gid, reporter }: Contro
     pipeline(socket.setEncoding("utf8"), (chunks) => replies(chunks, reporter), socket).catch(() => {});
   };
   const source = { path: controlPath(beginning, pid) };
-  void removeStaleSockets(beginning, source.path);
+  // Waited for, because whoever root becomes next may have no right to.
+  await removeStaleSockets(beginning, source.path);
   const listener = await listen(source, {
     key: "smmap_control_socket",
     rights: { mode: MODE, uid, gid },
@@ -57,7 +65,7 @@ export async function openControl({ beginning, pid, uid, gid, reporter }: Contro
   };
 }
 
-/** Those of dead processes. Nothing depends on it, so nobody waits for it. @param own path that is not among them */
+/** Those of dead processes. Nothing depends on it. @param own path that is not among them */
 async function removeStaleSockets(beginning: string, own: string): Promise<void> {
   try {
     await Promise.all(

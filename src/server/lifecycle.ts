@@ -221,6 +221,7 @@ class Life {
       pid: process.pid,
       uid: identity?.user.uid ?? null,
       gid: identity?.gid ?? null,
+      owner: identity?.user.name ?? String(process.getuid?.()),
       rights: socketRights(settings.socketMode, own),
       reporter,
       log: this.#log,

@@ -14,6 +14,8 @@ export interface ObservationOptions {
   /** Whom the control socket belongs to; null: as it comes. */
   readonly uid: number | null;
   readonly gid: number | null;
+  /** Name or number of the user that serves, for messages. */
+  readonly owner: string;
   /** Of sockets for metrics. */
   readonly rights: SocketRights;
   readonly reporter: Reporter;
