@@ -36,7 +36,7 @@ export const cacheKeys: readonly KeyDefinition[] = [
     name: "smmap_cache_stale_ttl",
     type: "duration",
     default: "0",
-    text: "How long beyond its time an answer that takes mail may still be given while the store fails. An answer that refuses mail is never given beyond its time.",
+    text: "How long beyond its time an answer that takes mail may still be given while the store fails, or once it has kept us waiting for a quarter of smmap_query_timeout. An answer that refuses mail is never given beyond its time.",
   },
   {
     name: "smmap_on_failure",

@@ -2,8 +2,8 @@
  * Keeps what a store said for a while. Failures are never kept, equal look-ups in flight are one, and absences live in a
  * bounded place of their own, so that an attack with unknown names pushes no real user out.
  *
- * While the store fails, a positive answer that has grown old may still be given (smmap_cache_stale_ttl); an old absence
- * never is.
+ * While the store fails or keeps us waiting, a positive answer that has grown old may still be given
+ * (smmap_cache_stale_ttl); an old absence never is.
  */
 import { LRUCache } from "lru-cache";
 import { decide } from "../engine/verdict.ts";
@@ -21,7 +21,7 @@ export interface CacheSettings {
   readonly quotaTtl: number;
   /** Milliseconds, for every answer that refuses mail: absent, over quota, no right to post. */
   readonly negativeTtl: number;
-  /** Milliseconds beyond its time in which a positive answer may be given while the store fails; 0 is not at all. */
+  /** Milliseconds beyond its time in which a positive answer may stand in for one that fails or is late; 0: not at all. */
   readonly staleTtl: number;
 }
 
@@ -48,6 +48,8 @@ interface Entry {
   readonly goodUntil: number;
 }
 
+/** Part of a look-up's time after which an old answer may stand in: Exim waits but 5 s, hardly longer than a look-up. */
+const PATIENCE = 0.25;
 /** Milliseconds in which the use of old answers is told once. */
 const REPEAT_AFTER = 10_000;
 
@@ -56,6 +58,7 @@ export class CachedStore implements FactSource {
   readonly #settings: CacheSettings;
   readonly #timeout: number;
   readonly #deadlines: Deadlines;
+  readonly #patience: Deadlines;
   readonly #log: Log;
   readonly #present: LRUCache<string, Entry>;
   readonly #absent: LRUCache<string, Entry>;
@@ -73,6 +76,7 @@ export class CachedStore implements FactSource {
     this.#settings = settings;
     this.#timeout = timeout;
     this.#deadlines = new Deadlines(timeout);
+    this.#patience = new Deadlines(timeout * PATIENCE);
     this.#log = log;
     this.#present = new LRUCache({ max: settings.size });
     this.#absent = new LRUCache({ max: settings.size });
@@ -160,12 +164,26 @@ export class CachedStore implements FactSource {
       // Of its own: others may wait for the answer when the client that asked first is gone. The deadline bounds it.
       const answer = this.#store.lookup(mailbox, new Lookup());
       if (!(answer instanceof Promise)) return this.#keep(key, mailbox, answer);
-      const shared = this.#awaitAnswer(key, mailbox, answer, old);
+      const renewed = this.#awaitAnswer(key, mailbox, answer, old);
+      const shared = this.#mayStandIn(mailbox, old) ? this.#orOld(renewed, old) : renewed;
       this.#inFlight.set(key, shared);
       return shared;
     } catch (error) {
       return this.#makeDo(mailbox, old, error);
     }
+  }
+
+  /** The old answer if the new one takes long. That is still waited for, to be kept. */
+  #orOld(renewed: Promise<MailboxFacts>, old: Entry): Promise<MailboxFacts> {
+    const generation = this.#generation;
+    return new Promise((resolve, reject) => {
+      const deadline = this.#patience.add(() => {
+        if (generation !== this.#generation) return;
+        this.#noteOld(old, "it does not answer");
+        resolve(old.facts);
+      });
+      renewed.then(resolve, reject).finally(() => this.#patience.remove(deadline));
+    });
   }
 
   async #awaitAnswer(
@@ -186,36 +204,43 @@ export class CachedStore implements FactSource {
   }
 
   #keep(key: string, mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
-    const entry = { facts, goodUntil: performance.now() + this.#timeToLive(mailbox, facts) };
-    if (facts.exists) {
-      this.#present.set(key, entry);
-      this.#absent.delete(key);
-    } else {
-      this.#absent.set(key, entry);
-      this.#present.delete(key);
-    }
+    const isRefusal = decide(mailbox, facts) !== "accept";
+    const time = isRefusal ? this.#settings.negativeTtl : this.#timeToAccept(facts);
+    // A refusal is of no use beyond its time, and by default it has none: an attack leaves nothing behind.
+    const isKept = time > 0 || !isRefusal;
+    const [home, other] = facts.exists ? [this.#present, this.#absent] : [this.#absent, this.#present];
+    other.delete(key);
+    if (isKept) home.set(key, { facts, goodUntil: performance.now() + time });
+    else home.delete(key);
     return facts;
   }
 
-  #timeToLive(mailbox: MailboxId, facts: MailboxFacts): number {
-    const { ttl, quotaTtl, negativeTtl } = this.#settings;
-    if (!facts.exists || decide(mailbox, facts) !== "accept") return negativeTtl;
-    return facts.quotas.length > 0 ? quotaTtl : ttl;
+  #timeToAccept(facts: MailboxFacts): number {
+    const { ttl, quotaTtl } = this.#settings;
+    return facts.exists && facts.quotas.length > 0 ? quotaTtl : ttl;
   }
 
-  /** An old answer that takes mail in place of a failure, if there is one and it is not too old; else the failure. */
+  /** Whether there is an old answer that takes mail and is not too old. */
+  #mayStandIn(mailbox: MailboxId, old: Entry | undefined): old is Entry {
+    const isYoung = old !== undefined && performance.now() < old.goodUntil + this.#settings.staleTtl;
+    return isYoung && decide(mailbox, old.facts) === "accept";
+  }
+
+  /** An old answer in place of a failure, if there is one; else the failure. */
   #makeDo(mailbox: MailboxId, old: Entry | undefined, error: unknown): MailboxFacts {
-    const now = performance.now();
-    const isYoung = old !== undefined && now < old.goodUntil + this.#settings.staleTtl;
-    const isUsable = isYoung && decide(mailbox, old.facts) === "accept";
-    if (!isUsable || (error instanceof StoreError && error.code === "closed")) throw error;
-    this.#stale++;
-    if (now - this.#toldAt >= REPEAT_AFTER) {
-      this.#toldAt = now;
-      const age = Math.ceil((now - old.goodUntil) / 1000);
-      this.#log.warning(`${this.name}: it fails, so an answer is given that should have been renewed ${age} s ago`);
-    }
+    const isClosed = error instanceof StoreError && error.code === "closed";
+    if (isClosed || !this.#mayStandIn(mailbox, old)) throw error;
+    this.#noteOld(old, "it fails");
     return old.facts;
+  }
+
+  #noteOld({ goodUntil }: Entry, reason: string): void {
+    this.#stale++;
+    const now = performance.now();
+    if (now - this.#toldAt < REPEAT_AFTER) return;
+    this.#toldAt = now;
+    const age = Math.ceil((now - goodUntil) / 1000);
+    this.#log.warning(`${this.name}: ${reason}, so an answer is given that should have been renewed ${age} s ago`);
   }
 }
 

@@ -101,6 +101,20 @@ describe("an answer", () => {
 });
 
 describe("bounds", () => {
+  it("refusals leave nothing behind where they are not remembered, nor what they refute", () => {
+    const { cached, source } = cache({ negativeTtl: 0, staleTtl: 30_000 });
+    for (const facts of [absent, full]) {
+      source.answer = () => present;
+      cached.lookup(user("fred"));
+      expect(cached.counts.entries).toBe(1);
+      vi.advanceTimersByTime(60_000);
+      source.answer = () => facts;
+      cached.lookup(user("fred"));
+      for (let i = 0; i < 10; i++) cached.lookup(user(`nobody${i}`));
+      expect(cached.counts.entries).toBe(0);
+    }
+  });
+
   it("absences push no mailbox out", () => {
     const { cached, source } = cache();
     cached.lookup(user("fred"));
@@ -236,6 +250,67 @@ describe("while the store fails", () => {
     };
     vi.advanceTimersByTime(60_000);
     expect(() => stale.cached.lookup(user("fred"))).toThrow("closed");
+  });
+});
+
+describe("while the store is silent", () => {
+  let answer: (facts: MailboxFacts) => void = () => {};
+  const later = () =>
+    new Promise<MailboxFacts>((resolve) => {
+      answer = resolve;
+    });
+
+  beforeEach(() => {
+    vi.useRealTimers();
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+  });
+
+  it("an old positive answer is given after a quarter of the time, to all who wait, and the one that comes is kept", async () => {
+    const { cached, source, lines } = cache({ staleTtl: 30_000 });
+    cached.lookup(user("fred"));
+    source.answer = later;
+    vi.advanceTimersByTime(62_000);
+    let given = 0;
+    const waiting = [cached.lookup(user("fred")), cached.lookup(user("fred"))];
+    for (const facts of waiting) void Promise.resolve(facts).then(() => given++);
+    await vi.advanceTimersByTimeAsync(TIMEOUT / 4 - 1);
+    expect(given).toBe(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await Promise.all(waiting)).toEqual([present, present]);
+    expect(await cached.lookup(user("fred"))).toBe(present);
+    expect(lines).toEqual(["source: it does not answer, so an answer is given that should have been renewed 3 s ago"]);
+    expect(source.asked).toHaveLength(2);
+    answer(limited);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(cached.lookup(user("fred"))).toBe(limited);
+    expect(source.asked).toHaveLength(2);
+  });
+
+  it.each<[string, MailboxFacts, number]>([
+    ["none that refuses mail", full, 30_000],
+    ["none at all by default", present, 0],
+  ])("%s is given", async (_name, old, staleTtl) => {
+    const { cached, source } = cache({ staleTtl });
+    source.answer = () => old;
+    cached.lookup(user("fred"));
+    source.answer = later;
+    vi.advanceTimersByTime(62_000);
+    const waiting = cached.lookup(user("fred"));
+    await vi.advanceTimersByTimeAsync(TIMEOUT - 1);
+    answer(absent);
+    expect(await waiting).toBe(absent);
+  });
+
+  it("none from before a purge is given", async () => {
+    const { cached, source } = cache({ staleTtl: 30_000 });
+    cached.lookup(user("fred"));
+    source.answer = later;
+    vi.advanceTimersByTime(62_000);
+    const waiting = cached.lookup(user("fred"));
+    cached.purge();
+    await vi.advanceTimersByTimeAsync(TIMEOUT - 1);
+    answer(absent);
+    expect(await waiting).toBe(absent);
   });
 });
 
