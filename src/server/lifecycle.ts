@@ -20,6 +20,7 @@ import type { Primary } from "./primary.ts";
 import { chooseIdentity, dropPrivileges, type Identity } from "./privileges.ts";
 import { Reload } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
+import { restartWarnings } from "./restart.ts";
 import { Server, type ServerWatch } from "./server.ts";
 import { type Configuration, readConfiguration, type Service, startService } from "./service.ts";
 import { heedSignals } from "./signals.ts";
@@ -90,6 +91,10 @@ class Life {
   readonly #reload = new Reload();
   /** Milliseconds. */
   #drainTimeout = 0;
+  /** What the sockets and the user are by; null: not read yet. */
+  #begun: Configuration | null = null;
+  /** Root has started us. */
+  readonly #isRoots = process.getuid?.() === 0;
   /** A client was accepted. */
   #hasServed = false;
 
@@ -130,6 +135,7 @@ class Life {
   async #serve(options: LifeOptions): Promise<number> {
     const isClient = this.#start.by === "client" || options.isClientOnStdin;
     const configuration = await this.#read(options);
+    this.#begun = configuration;
     this.#processLog.adjust(this.#logOptions(configuration.settings.log));
     this.#log.debug("executed");
     if (options.isDebugged && this.#primary === null) await this.#debug(configuration.process.debugCommand);
@@ -279,15 +285,7 @@ class Life {
     try {
       const configuration = await this.#read(options);
       const service = await this.#open(configuration, server, options);
-      for (const [key, name] of [
-        ["listen", "smmap_listen"],
-        ["policyListen", "smmap_policy_listen"],
-        ["metricsListen", "smmap_metrics_listen"],
-        ["controlSocket", "smmap_control_socket"],
-      ] as const) {
-        const hasMoved = JSON.stringify(service.settings[key]) !== JSON.stringify(old.settings[key]);
-        if (hasMoved) this.#log.warning(`${name} has changed: that takes a restart, the old sockets stay`);
-      }
+      for (const warning of this.#inVain(configuration)) this.#log.warning(warning);
       void old.store.retire();
       await this.#divide(workers, configuration);
       this.#tell("configuration read again");
@@ -300,6 +298,11 @@ class Life {
       this.#primary?.report("refused");
       return old;
     }
+  }
+
+  /** Of several processes the first tells of it. */
+  #inVain(now: Configuration): readonly string[] {
+    return this.#begun === null || this.#primary !== null ? [] : restartWarnings(this.#begun, now, this.#isRoots);
   }
 
   /** Serves until it is time to end, and lets the clients go. @returns exit status */

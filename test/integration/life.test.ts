@@ -66,6 +66,12 @@ describe("life", () => {
     await says(/configuration read again/);
     expect(text).toContain("smmap_listen has changed");
     expect(await ask("+news")).toBe("NOTFOUND Mailbox does not exist");
+    text = "";
+    folder.configure("smmap_test_rights: none");
+    process.emit("SIGHUP");
+    await says(/configuration read again/);
+    // It listens there all the time.
+    expect(text).not.toContain("has changed");
     folder.configure("smmap_query_timeout: soon");
     process.emit("SIGHUP");
     await says(/the old configuration stays/);
