@@ -1,13 +1,19 @@
 /*
  * Load for a socketmap server, in one thread and a closed loop: every connection keeps DEPTH requests in flight and
- * sends the next one when a reply is in. Every reply is compared, byte for byte, with the one that is expected.
+ * sends the next one when a reply is in. Every reply is compared, byte for byte, with those that are expected.
  *
- *   load -s ENDPOINT -k FILE [-c CONNECTIONS] [-p DEPTH] [-w SECONDS] [-t SECONDS] [-C] [-P PID]
+ *   load -s ENDPOINT -k FILE [-f LINE] [-u] [-c CONNECTIONS] [-p DEPTH] [-R RATE] [-w SECONDS] [-t SECONDS | -n COUNT]
+ *        [-C] [-P PID]
  *   load -s ENDPOINT -k FILE -I CONNECTIONS -P PID
  *
  *   -s  /PATH of a unix socket, or ADDRESS:PORT
- *   -k  lines "KEY<TAB>REPLY", asked in this order, over and over
- *   -w  warm-up: its requests are checked but not measured;  -t  measured time
+ *   -k  lines "KEY<TAB>REPLY[<TAB>REPLY...]", asked in this order, over and over; any of the replies is right
+ *   -f  begins with this line of the file, counted from 0
+ *   -u  "#" in a KEY stands for a number of ten digits, another one in every request
+ *   -R  open loop, one request in flight on each connection: RATE requests a second fall due, whatever the server does,
+ *       and each one's time counts from then, so that a server that stands still cannot hide its queue
+ *   -w  warm-up: its requests are checked but not measured;  -t  measured time, cut short by SIGTERM
+ *   -n  measures until so many requests are answered, without a warm-up
  *   -C  churn: every connection asks one question and is closed; its time counts from connect()
  *   -I  no load: what CONNECTIONS idle ones (one request each, then silence) add to the server's memory
  *   -P  the server's process; processor time and memory are those of it and all its descendants
@@ -20,6 +26,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,16 +36,19 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "processes.h"
 
-#define MAP "cyrus"
+#define MAP "cyrus "
 #define DEPTH_MAX 64
 #define REQUEST_MAX 1024 /* octets, of a netstring */
 #define REPLY_MAX 1024
+#define REPLIES_MAX 3 /* that are right, of one question */
+#define DIGITS 10 /* of a number that is never asked for twice */
 #define RECEIVE_MAX (DEPTH_MAX * REPLY_MAX)
 #define WARM_REQUESTS 20000 /* asked before memory is looked at: what a server allocates once does not count */
 #define SILENCE_MS 20000 /* no reply at all for so long: give up */
@@ -66,12 +76,34 @@ static double now(void) { /* microseconds */
 
 /* ---- questions ---- */
 
+struct text { /* a whole netstring */
+  char *octets;
+  size_t length;
+};
 struct question {
-  char *request, *reply; /* whole netstrings */
-  size_t request_length, reply_length;
+  struct text request, replies[REPLIES_MAX];
+  size_t reply_count, number; /* where in the request a number goes; 0: nowhere */
 };
 static struct question *questions;
-static size_t question_count, question_next;
+static size_t question_count, question_next, first_question;
+static bool numbered;
+
+static struct text netstring(const char *map, const char *text) {
+  struct text result;
+  int length = asprintf(&result.octets, "%zu:%s%s,", strlen(map) + strlen(text), map, text);
+  if (length < 0) fail("out of memory");
+  result.length = (size_t)length;
+  return result;
+}
+
+/* Puts DIGITS of them where the key has a "#". */
+static const char *make_room(const char *key) {
+  static char wide[REQUEST_MAX];
+  const char *place = strchr(key, '#');
+  if (place == NULL || strlen(key) + DIGITS > sizeof wide) fail("-u: no # for a number, or too long: %s", key);
+  snprintf(wide, sizeof wide, "%.*s%0*d%s", (int)(place - key), key, DIGITS, 0, place + 1);
+  return wide;
+}
 
 static void read_questions(const char *path) {
   FILE *file = fopen(path, "r");
@@ -80,21 +112,38 @@ static void read_questions(const char *path) {
   size_t size = 0, room = 0;
   for (ssize_t length; (length = getline(&line, &size, file)) > 0;) {
     if (line[length - 1] == '\n') line[--length] = '\0';
-    char *tab = strchr(line, '\t');
-    if (tab == NULL) fail("%s: a line without TAB: %s", path, line);
-    *tab = '\0';
     if (question_count == room) questions = allocate(questions, (room = room * 2 + 1024) * sizeof *questions);
     struct question *q = &questions[question_count++];
-    int n = asprintf(&q->request, "%zu:" MAP " %s,", sizeof MAP + strlen(line), line);
-    int m = asprintf(&q->reply, "%zu:%s,", strlen(tab + 1), tab + 1);
-    if (n < 0 || m < 0) fail("out of memory");
-    q->request_length = (size_t)n;
-    q->reply_length = (size_t)m;
-    if (n > REQUEST_MAX || m > REPLY_MAX) fail("%s: too long: %s", path, line);
+    char *rest = line, *key = strsep(&rest, "\t");
+    size_t hash = strcspn(key, "#");
+    q->request = netstring(MAP, numbered ? make_room(key) : key);
+    q->number = numbered ? (size_t)(strchr(q->request.octets, ' ') - q->request.octets) + 1 + hash : 0;
+    q->reply_count = 0;
+    for (char *reply; (reply = strsep(&rest, "\t")) != NULL;) {
+      if (q->reply_count == REPLIES_MAX) fail("%s: too many replies: %s", path, key);
+      struct text expected = q->replies[q->reply_count++] = netstring("", reply);
+      if (expected.length > REPLY_MAX) fail("%s: too long: %s", path, reply);
+    }
+    if (q->reply_count == 0) fail("%s: a line without TAB: %s", path, key);
+    if (q->request.length > REQUEST_MAX) fail("%s: too long: %s", path, key);
   }
   if (question_count == 0) fail("%s: empty", path);
+  question_next = first_question % question_count;
   free(line);
   fclose(file);
+}
+
+/* Writes the next request; gives its question. */
+static const struct question *next_question(char *out) {
+  static unsigned long long number;
+  const struct question *q = &questions[question_next];
+  question_next = (question_next + 1) % question_count;
+  memcpy(out, q->request.octets, q->request.length);
+  if (q->number > 0) {
+    unsigned long long rest = number++;
+    for (size_t digit = DIGITS; digit-- > 0; rest /= 10) out[q->number + digit] = (char)('0' + rest % 10);
+  }
+  return q;
 }
 
 /* ---- connections ---- */
@@ -114,7 +163,11 @@ static struct sockaddr_storage server;
 static socklen_t server_length;
 static int poller, depth = 1;
 static bool churn, measuring;
-static unsigned long long answered, mismatches;
+static double rate; /* requests a second that fall due; 0: a closed loop */
+static unsigned long long asked_total, answered, mismatches;
+static unsigned long long wanted; /* answers; 0: as many as there are in time */
+static double last_answer;
+static volatile sig_atomic_t enough;
 static float *latencies;
 static size_t latency_count, latency_room;
 
@@ -153,14 +206,12 @@ static int dial(void) {
 static void ask(struct connection *c, double asked) {
   char out[DEPTH_MAX * REQUEST_MAX];
   size_t length = 0;
-  for (; c->in_flight < (size_t)depth; c->in_flight++) {
-    const struct question *q = &questions[question_next];
+  for (; c->in_flight < (size_t)depth && (wanted == 0 || asked_total < wanted); c->in_flight++, asked_total++) {
+    const struct question *q = next_question(out + length);
     size_t place = (c->oldest + c->in_flight) % (size_t)depth;
     c->flight[place].question = q;
     c->flight[place].asked = asked;
-    memcpy(out + length, q->request, q->request_length);
-    length += q->request_length;
-    question_next = (question_next + 1) % question_count;
+    length += q->request.length;
   }
   for (size_t sent = 0; sent < length;) {
     ssize_t n = send(c->fd, out + sent, length - sent, MSG_NOSIGNAL);
@@ -169,22 +220,29 @@ static void ask(struct connection *c, double asked) {
   }
 }
 
-static void connect_and_ask(struct connection *c) {
+/* Connects, and asks unless that falls due later. */
+static void begin(struct connection *c) {
   double asked = now();
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
   c->fd = dial();
   c->received_length = 0;
   if (epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event) < 0) fail("epoll_ctl: %s", strerror(errno));
-  ask(c, asked);
+  if (rate == 0) ask(c, asked);
+}
+
+static bool is_expected(const struct question *q, const char *reply, size_t length) {
+  for (size_t i = 0; i < q->reply_count; i++)
+    if (length == q->replies[i].length && memcmp(reply, q->replies[i].octets, length) == 0) return true;
+  return false;
 }
 
 static void check(struct connection *c, const char *reply, size_t length, double at) {
   const struct question *q = c->flight[c->oldest].question;
-  if (length != q->reply_length || memcmp(reply, q->reply, length) != 0) {
-    if (mismatches++ < 5)
-      fprintf(stderr, "load: mismatch: %s -> %.*s instead of %s\n", q->request, (int)length, reply, q->reply);
-  }
+  if (!is_expected(q, reply, length) && mismatches++ < 5)
+    fprintf(stderr, "load: mismatch: %s -> %.*s instead of %s\n", q->request.octets, (int)length, reply,
+            q->replies[0].octets);
   answered++;
+  last_answer = at;
   if (measuring) {
     if (latency_count == latency_room)
       latencies = allocate(latencies, (latency_room = latency_room * 2 + 65536) * sizeof *latencies);
@@ -222,9 +280,37 @@ static void serve(struct connection *c) {
   receive(c);
   if (churn && c->in_flight == 0) {
     close(c->fd);
-    connect_and_ask(c);
-  } else if (!churn && c->in_flight < (size_t)depth) {
+    begin(c);
+  } else if (!churn && rate == 0 && c->in_flight < (size_t)depth) {
     ask(c, now());
+  }
+}
+
+/* ---- the open loop ---- */
+
+static int make_clock(void) {
+  double period = 1e9 / rate;
+  struct timespec interval = {.tv_sec = (time_t)(period / 1e9), .tv_nsec = (long)period % 1000000000};
+  struct itimerspec setting = {.it_interval = interval, .it_value = interval};
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+  int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (fd < 0 || timerfd_settime(fd, 0, &setting, NULL) < 0) fail("timerfd: %s", strerror(errno));
+  if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) < 0) fail("epoll_ctl: %s", strerror(errno));
+  return fd;
+}
+
+/* Asks what has fallen due, as far as there are connections free. */
+static void ask_due(struct connection *connections, int count, double start) {
+  static int turn;
+  double at = now();
+  for (int tried = 0; tried < count; tried++) {
+    double due = start + (double)asked_total * 1e6 / rate;
+    if (due > at) return;
+    struct connection *c = &connections[turn];
+    turn = (turn + 1) % count;
+    if (c->in_flight > 0) continue;
+    ask(c, due);
+    tried = -1;
   }
 }
 
@@ -237,12 +323,23 @@ static int ascending(const void *a, const void *b) {
 
 static double quantile(double share) { return latencies[(size_t)((double)(latency_count - 1) * share)]; }
 
+static void stop_measuring(int signal) { enough = signal; }
+
+static bool is_over(double at, double stop) {
+  if (wanted > 0) return answered >= wanted;
+  return at >= stop || enough != 0;
+}
+
+/* An open loop owes an answer to all that it has asked: those that are late count most. */
+static bool is_done(double at, double stop) { return is_over(at, stop) && (rate == 0 || asked_total == answered); }
+
 static void run_load(int count, double warmup, double measured, int pid) {
   struct connection *connections = calloc((size_t)count, sizeof *connections);
   if (connections == NULL) fail("out of memory");
-  for (int i = 0; i < count; i++) connect_and_ask(&connections[i]);
-  double start = now() + warmup, stop = start + measured, cpu = 0, own = 0, machine = 0, at;
-  while ((at = now()) < stop) {
+  int clock = rate > 0 ? make_clock() : -1;
+  double begun = last_answer = now(), start = begun + warmup, stop = start + measured, cpu = 0, own = 0, machine = 0, at;
+  for (int i = 0; i < count; i++) begin(&connections[i]);
+  while (!is_done(at = now(), stop)) {
     if (!measuring && at >= start) {
       machine = machine_cpu();
       cpu = family_cpu(pid);
@@ -254,8 +351,14 @@ static void run_load(int count, double warmup, double measured, int pid) {
     struct epoll_event events[256];
     int ready = epoll_wait(poller, events, 256, SILENCE_MS);
     if (ready < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
-    if (ready == 0) fail("no reply for %d s, %llu were answered before", SILENCE_MS / 1000, answered);
-    for (int i = 0; i < ready; i++) serve(events[i].data.ptr);
+    if (ready == 0 || (asked_total > answered && now() - last_answer > SILENCE_MS * 1e3))
+      fail("no reply for %d s, %llu were answered before", SILENCE_MS / 1000, answered);
+    for (int i = 0; i < ready; i++) {
+      unsigned long long ticks;
+      if (events[i].data.ptr != NULL) serve(events[i].data.ptr);
+      else if (read(clock, &ticks, sizeof ticks) < 0 && errno != EAGAIN) fail("timerfd: %s", strerror(errno));
+    }
+    if (rate > 0 && !is_over(now(), stop)) ask_due(connections, count, begun);
   }
   double elapsed = at - start;
   machine = machine_cpu() - machine;
@@ -302,20 +405,27 @@ int main(int argc, char **argv) {
   const char *endpoint = NULL, *keys = NULL;
   int connections = 1, idle = 0, pid = 0;
   double warmup = 0, measured = 2;
-  for (int option; (option = getopt(argc, argv, "s:k:c:p:w:t:CI:P:")) != -1;) switch (option) {
+  for (int option; (option = getopt(argc, argv, "s:k:f:uc:p:R:w:t:n:CI:P:")) != -1;) switch (option) {
       case 's': endpoint = optarg; break;
       case 'k': keys = optarg; break;
+      case 'f': first_question = strtoul(optarg, NULL, 10); break;
+      case 'u': numbered = true; break;
       case 'c': connections = atoi(optarg); break;
       case 'p': depth = atoi(optarg); break;
+      case 'R': rate = atof(optarg); break;
       case 'w': warmup = atof(optarg) * 1e6; break;
       case 't': measured = atof(optarg) * 1e6; break;
+      case 'n': wanted = strtoull(optarg, NULL, 10); break;
       case 'C': churn = true; break;
       case 'I': idle = atoi(optarg); break;
       case 'P': pid = atoi(optarg); break;
       default: fail("usage: see the head of load.c");
     }
   if (!endpoint || !keys || connections < 1 || depth < 1 || depth > DEPTH_MAX) fail("usage: see the head of load.c");
-  if (churn || idle > 0) depth = 1;
+  if (churn || idle > 0 || rate > 0) depth = 1;
+  if (wanted > 0) warmup = 0;
+  struct sigaction term = {.sa_handler = stop_measuring};
+  sigaction(SIGTERM, &term, NULL);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;

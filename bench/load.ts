@@ -10,12 +10,6 @@ const run = promisify(execFile);
 const folder = fileURLToPath(new URL("../../bench/", import.meta.url));
 const program = `${folder}bin/load`;
 
-/** How to load a server: so many connections with so many requests in flight, or one request a connection. */
-export interface Case {
-  readonly connections: number;
-  readonly depth: number | "churn";
-}
-
 /** What load.c prints. Times in microseconds, processor shares in processors, memory in octets. */
 export interface Measurement {
   readonly requests: number;
@@ -56,20 +50,63 @@ export async function buildLoad(): Promise<void> {
   }
 }
 
-export async function measure(server: Server, load: Case, seconds: number): Promise<Measurement> {
-  const depth = load.depth === "churn" ? ["-C"] : ["-p", String(load.depth)];
-  const time = ["-w", String(Math.min(1, seconds / 2)), "-t", String(seconds)];
-  return (await runLoad(server, ["-c", String(load.connections), ...depth, ...time])) as Measurement;
+/** How load.c is run: its options, by their meaning. */
+export interface LoadOptions {
+  readonly server: Pick<Server, "name" | "endpoint" | "pid">;
+  /** Path of the key file. */
+  readonly questions: string;
+  /** Line of it to begin with. */
+  readonly firstLine?: number;
+  /** Whether "#" in a key stands for a number that never comes twice. */
+  readonly isNumbered?: boolean;
+  readonly connections: number;
+  /** 1 where it is left out. */
+  readonly depth?: number | "churn";
+  /** Requests a second that fall due; left out, the next one is sent when a reply is in. */
+  readonly rate?: number;
+  /** Seconds beforehand. */
+  readonly warmUp?: number;
+  /** How long: so many seconds, or so many requests. */
+  readonly until: { readonly seconds: number } | { readonly requests: number };
 }
 
-export async function measureIdle(server: Server, connections: number): Promise<IdleMeasurement> {
-  return (await runLoad(server, ["-I", String(connections)])) as IdleMeasurement;
+/** A load that has begun. */
+export interface RunningLoad {
+  /** Rejects where a reply was wrong or there was none. */
+  readonly result: Promise<Measurement>;
+  /** Ends it before its time; it gives what it has measured. */
+  stop(): void;
 }
 
-async function runLoad(server: Server, options: readonly string[]): Promise<unknown> {
-  const about = ["-s", server.endpoint, "-P", String(server.pid), "-k", server.questions];
-  const { stdout, stderr } = await run(program, [...about, ...options]);
-  const result = JSON.parse(stdout) as { mismatches: number };
-  if (result.mismatches > 0) throw new Error(`${server.name}: ${result.mismatches} wrong replies\n${stderr}`);
-  return result;
+export function startLoad(options: LoadOptions): RunningLoad {
+  const { connections, depth = 1, rate, warmUp = 0, until, firstLine = 0, isNumbered = false } = options;
+  const running = runLoad(options, [
+    ...["-f", String(firstLine), "-c", String(connections), "-w", String(warmUp)],
+    ...(isNumbered ? ["-u"] : []),
+    ...(depth === "churn" ? ["-C"] : ["-p", String(depth)]),
+    ...(rate === undefined ? [] : ["-R", String(rate)]),
+    ...("seconds" in until ? ["-t", String(until.seconds)] : ["-n", String(until.requests)]),
+  ]);
+  return { result: running.result as Promise<Measurement>, stop: running.stop };
+}
+
+export async function measure(options: LoadOptions): Promise<Measurement> {
+  return await startLoad(options).result;
+}
+
+/** @param questions path of a key file */
+export async function measureIdle(server: Server, questions: string, connections: number): Promise<IdleMeasurement> {
+  return (await runLoad({ server, questions }, ["-I", String(connections)]).result) as IdleMeasurement;
+}
+
+function runLoad({ server, questions }: Pick<LoadOptions, "server" | "questions">, options: readonly string[]) {
+  const about = ["-s", server.endpoint, "-P", String(server.pid), "-k", questions];
+  const running = run(program, [...about, ...options]);
+  const judge = async () => {
+    const { stdout, stderr } = await running;
+    const result = JSON.parse(stdout) as { mismatches: number };
+    if (result.mismatches > 0) throw new Error(`${server.name}: ${result.mismatches} wrong replies\n${stderr}`);
+    return result;
+  };
+  return { result: judge(), stop: () => void running.child.kill("SIGTERM") };
 }

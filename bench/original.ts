@@ -9,7 +9,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { libraryPath, unpackedPackages } from "../fixtures/servers/debian-packages.ts";
-import { DOMAIN, FOLDER, userAt, writeQuestions } from "./population.ts";
+import { DOMAIN, FOLDER, userAt } from "./population.ts";
 import { type Candidate, end, listening } from "./servers.ts";
 
 const run = promisify(execFile);
@@ -26,9 +26,7 @@ export async function original(folder: string, users: number): Promise<Candidate
   const env = { ...process.env, LD_LIBRARY_PATH: await libraryPath(root), CYRUS_USER: await cyrusUser() };
   const endpoint = join(folder, "socket", "smmap");
   const imap = join(folder, "socket", "imap");
-  const questions = join(folder, "original.keys");
   await writeConfiguration(folder, root, endpoint, imap);
-  await writeQuestions(questions, users);
   await run("chown", ["-R", `${env.CYRUS_USER}:mail`, folder]);
   await chmod(folder, 0o755);
 
@@ -43,7 +41,7 @@ export async function original(folder: string, users: number): Promise<Candidate
     ];
     const child: ChildProcess = spawn(join(root, "usr/sbin/cyrmaster"), files, { env, stdio: "ignore" });
     const pid = await listening(child, endpoint);
-    return { name: "original", endpoint, pid, questions, stop: () => end(child) };
+    return { name: "original", endpoint, pid, stop: () => end(child) };
   };
   const first = await start();
   try {

@@ -3,6 +3,7 @@
  * in ten has a folder, one in twenty is over quota.
  */
 import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 
 export const DOMAIN = "example.org";
 export const FOLDER = "Lists";
@@ -21,10 +22,22 @@ export function userAt(index: number): User {
   };
 }
 
+/**
+ * How often each mailbox is asked for. even: all the same. ranked: the most popular one twice as often as the second,
+ * three times as often as the third, and so on, as is usual for what people like.
+ */
+export type KeyOrder = "even" | "ranked";
+
+/** Paths of key files. */
+export type KeyFiles = Readonly<Record<KeyOrder, string>>;
+
+/** Of a key file: more than are asked in one run. */
+const QUESTIONS = 1_000_000;
+/** A prime number, to have popular mailboxes lie anywhere. */
+const SCATTER = 611_953;
+
 /** 80 % users, 10 % folders, 5 % over quota, 5 % unknown: in one line of the key file, KEY TAB REPLY. */
-function question(users: number, random: () => number): string {
-  const index = Math.floor(random() * users);
-  const share = random();
+function question(index: number, share: number): string {
   if (share < 0.05) return `nobody${index}@${DOMAIN}\tNOTFOUND Mailbox does not exist`;
   if (share < 0.1) return `${userAt(index - (index % 20) + 7).name}@${DOMAIN}\tTEMP Over quota`;
   // A folder's owner is never over quota: 3 and 7 differ modulo 10.
@@ -37,15 +50,50 @@ function accepted(key: string): string {
 }
 
 /**
- * Writes a key file of the load generator, in an order that is the same at every run.
+ * Writes the key files of a server, the same at every run.
  * @param users how many the server knows; a multiple of 20
  * @param constant the reply to expect throughout, from a server that looks nothing up
  */
-export async function writeQuestions(path: string, users: number, constant?: string): Promise<void> {
-  const random = randomNumbers(42);
-  const lines = Array.from({ length: 100_000 }, () => question(users, random));
-  const wanted = constant === undefined ? lines : lines.map((line) => line.replace(/\t.*/, `\t${constant}`));
-  await writeFile(path, `${wanted.join("\n")}\n`);
+export async function writeQuestions(folder: string, users: number, constant?: string): Promise<KeyFiles> {
+  const files: KeyFiles = { even: join(folder, "even.keys"), ranked: join(folder, "ranked.keys") };
+  for (const order of ["even", "ranked"] as const) {
+    const random = randomNumbers(42);
+    const draw = order === "even" ? () => Math.floor(random() * users) : drawByRank(users, random);
+    const lines = Array.from({ length: QUESTIONS }, () => question(draw(), random()));
+    const wanted = constant === undefined ? lines : lines.map((line) => line.replace(/\t.*/, `\t${constant}`));
+    await writeFile(files[order], `${wanted.join("\n")}\n`);
+  }
+  return files;
+}
+
+/** Draws mailboxes, each as often as 1 / its rank demands. */
+function drawByRank(users: number, random: () => number): () => number {
+  const shares = new Float64Array(users);
+  let sum = 0;
+  for (let rank = 1; rank <= users; rank++) {
+    sum += 1 / rank;
+    shares[rank - 1] = sum;
+  }
+  return () => {
+    const wanted = random() * sum;
+    let low = 0;
+    for (let high = users - 1; low < high; ) {
+      const middle = (low + high) >> 1;
+      if ((shares[middle] ?? sum) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return (low * SCATTER) % users;
+  };
+}
+
+/** Writes a key file of so many users who may get mail, each asked for once. */
+export async function writeUsers(path: string, count: number): Promise<void> {
+  const lines: string[] = [];
+  for (let index = 0; lines.length < count; index++) {
+    const { name, isOverQuota } = userAt(index);
+    if (!isOverQuota) lines.push(accepted(`${name}@${DOMAIN}`));
+  }
+  await writeFile(path, `${lines.join("\n")}\n`);
 }
 
 /** Numbers from 0 up to 1, by the generator mulberry32. */

@@ -1,4 +1,5 @@
 /** From single figures to tables: medians, and ratios taken round by round, so that a machine's moods cancel out. */
+import { cpus, release } from "node:os";
 import type { IdleMeasurement, Measurement } from "./load.ts";
 
 /** One figure of one server in one case; rounds that were measured one after the other have the same number. */
@@ -12,6 +13,12 @@ export interface Sample {
 export interface IdleSample {
   readonly server: string;
   readonly measurement: IdleMeasurement;
+}
+
+/** What the figures were taken on. */
+export function machine(): string {
+  const [first] = cpus();
+  return `Node ${process.version}, Linux ${release()}, ${cpus().length} processors (${first?.model})`;
 }
 
 /** Markdown: requests a second, and processor time for each of them, of the first server in those of each other one. */
@@ -86,7 +93,7 @@ function ratio(
   return median(pairs);
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
@@ -96,8 +103,8 @@ function distinct(values: readonly string[]): string[] {
   return [...new Set(values)];
 }
 
-/** Text columns to the left, figures to the right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Markdown: text columns to the left, figures to the right. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const isFigure = head.map((_, column) => rows.every((row) => /^[-\d]/.test(row[column] ?? "") && column > 0));
   const width = head.map((name, column) => Math.max(name.length, ...rows.map((row) => (row[column] ?? "").length)));
   const line = (cells: readonly string[]) =>

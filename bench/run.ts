@@ -1,24 +1,28 @@
 /** `npm run bench`: the daemon beside a bare Node server and the original, interleaved. bench/README.md says how. */
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, release } from "node:os";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { mailboxDatabase } from "./database.ts";
-import { buildLoad, type Case, measure, measureIdle } from "./load.ts";
+import { buildLoad, type LoadOptions, measure, measureIdle } from "./load.ts";
 import { original } from "./original.ts";
-import { absoluteTable, type IdleSample, idleTable, ratioTable, type Sample } from "./report.ts";
-import { type Candidate, daemon, limit, type Server } from "./servers.ts";
+import { type KeyFiles, type KeyOrder, writeQuestions } from "./population.ts";
+import { absoluteTable, type IdleSample, idleTable, machine, ratioTable, type Sample } from "./report.ts";
+import { type Candidate, daemon, LIMIT_REPLY, limit, type Server, sqliteConf } from "./servers.ts";
 
 const MAILBOXES = 1_000_000;
 /** The original's are made one by one over IMAP, each with a directory: a million of them would take an hour. */
 const ORIGINAL_MAILBOXES = 5_000;
+/** Seconds before each measurement. */
+const WARM_UP = 0.5;
+/** Questions by which each round begins later than the one before. */
+const FIRST_LINE_STEP = 190_000;
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "2" },
-    cases: { type: "string", default: "32x1,1x1,8x1,32x16,32xchurn" },
+    seconds: { type: "string", default: "1.5" },
+    cases: { type: "string", default: "32x1,32x1-ranked,1x1,8x1,32x16,32x16-ranked,32xchurn,32xchurn-ranked" },
     record: { type: "boolean", default: false },
   },
 });
@@ -27,29 +31,70 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** "32x16" is 32 connections with 16 requests in flight; "32xchurn" opens one for each request. */
-function parseCase(text: string): Case {
-  const [, connections, depth] = /^(\d+)x(\d+|churn)$/.exec(text) ?? [];
-  if (connections === undefined) throw new Error(`--cases: ${text} is neither CONNECTIONSxDEPTH nor CONNECTIONSxchurn`);
-  return { connections: Number(connections), depth: depth === "churn" ? depth : Number(depth) };
+/** Of a server that is measured. */
+interface Contestant {
+  readonly candidate: Candidate;
+  readonly keys: KeyFiles;
 }
 
-async function candidates(folder: string): Promise<Candidate[]> {
-  const found = [await daemon(folder, await mailboxDatabase(MAILBOXES), MAILBOXES), await limit(folder, MAILBOXES)];
+/** How to load a server. */
+interface Case extends Required<Pick<LoadOptions, "connections" | "depth">> {
+  readonly order: KeyOrder;
+}
+
+/** "32x16" is 32 connections with 16 requests in flight, "32xchurn" opens one for each request; "-ranked" see KeyOrder. */
+function parseCase(text: string): Case {
+  const [, connections, depth, ranked] = /^(\d+)x(\d+|churn)(-ranked)?$/.exec(text) ?? [];
+  if (connections === undefined) {
+    throw new Error(
+      `--cases: ${text} is neither CONNECTIONSxDEPTH nor CONNECTIONSxchurn, nor one of these and -ranked`,
+    );
+  }
+  return {
+    connections: Number(connections),
+    depth: depth === "churn" ? depth : Number(depth),
+    order: ranked === undefined ? "even" : "ranked",
+  };
+}
+
+async function contestants(folder: string): Promise<Contestant[]> {
+  const keysFor = async (name: string, users: number, constant?: string) => {
+    const place = join(folder, `keys-${name}`);
+    await mkdir(place);
+    return await writeQuestions(place, users, constant);
+  };
+  const ours = await daemon("smmapd", folder, sqliteConf(await mailboxDatabase(MAILBOXES)));
+  const found: Contestant[] = [
+    { candidate: ours, keys: await keysFor("smmapd", MAILBOXES) },
+    { candidate: limit(folder), keys: await keysFor("limit", MAILBOXES, LIMIT_REPLY) },
+  ];
   try {
-    found.push(await original(await mkdtemp(join(folder, "cyrus-")), ORIGINAL_MAILBOXES));
+    const theirs = await original(await mkdtemp(join(folder, "cyrus-")), ORIGINAL_MAILBOXES);
+    found.push({ candidate: theirs, keys: await keysFor("original", ORIGINAL_MAILBOXES) });
   } catch (error) {
     say(`The original is left out: ${error instanceof Error ? error.message : error}`);
   }
   return found;
 }
 
-async function measureLoads(servers: readonly Server[], rounds: number): Promise<Sample[]> {
+async function measureLoads(servers: readonly (readonly [Server, KeyFiles])[], rounds: number): Promise<Sample[]> {
+  const seconds = Number(options.seconds);
   const samples: Sample[] = [];
   for (let round = 1; round <= rounds; round++) {
+    // A server that remembers what it was asked in the round before has nothing of it.
+    const firstLine = (round - 1) * FIRST_LINE_STEP;
     for (const load of options.cases.split(",")) {
-      for (const server of servers) {
-        const measurement = await measure(server, parseCase(load), Number(options.seconds));
+      const { connections, depth, order } = parseCase(load);
+      for (const [server, keys] of servers) {
+        const measurement = await measure({
+          server,
+          questions: keys[order],
+          firstLine,
+          connections,
+          depth,
+          warmUp: WARM_UP,
+          until: { seconds },
+        });
         samples.push({ round, load, server: server.name, measurement });
         const { perSecond, cpuPerRequest } = measurement;
         say(`${round}/${rounds} ${load} ${server.name}: ${perSecond.toFixed(0)}/s, ${cpuPerRequest.toFixed(1)} us CPU`);
@@ -60,13 +105,14 @@ async function measureLoads(servers: readonly Server[], rounds: number): Promise
 }
 
 /** Each time in a fresh process: one that has once served many connections has room for the next ones. */
-async function measureIdling(candidates: readonly Candidate[], rounds: number): Promise<IdleSample[]> {
+async function measureIdling(contestants: readonly Contestant[], rounds: number): Promise<IdleSample[]> {
   const samples: IdleSample[] = [];
   for (let round = 1; round <= rounds; round++) {
-    for (const candidate of candidates) {
+    for (const { candidate, keys } of contestants) {
       const server = await candidate.start();
       try {
-        samples.push({ server: server.name, measurement: await measureIdle(server, candidate.idleConnections) });
+        const measurement = await measureIdle(server, keys.even, candidate.idleConnections);
+        samples.push({ server: server.name, measurement });
       } finally {
         await server.stop();
       }
@@ -86,10 +132,15 @@ async function main(): Promise<void> {
   };
   process.once("SIGINT", () => void cleanUp().finally(() => process.exit(130)));
   try {
-    const measured = await candidates(folder);
-    for (const candidate of measured) servers.push(await candidate.start());
+    const measured = await contestants(folder);
+    const loaded: [Server, KeyFiles][] = [];
+    for (const { candidate, keys } of measured) {
+      const server = await candidate.start();
+      servers.push(server);
+      loaded.push([server, keys]);
+    }
     const rounds = Number(options.rounds);
-    const samples = await measureLoads(servers, rounds);
+    const samples = await measureLoads(loaded, rounds);
     for (const server of servers.splice(0)) await server.stop();
     await report(samples, await measureIdling(measured, rounds));
   } finally {
@@ -98,12 +149,11 @@ async function main(): Promise<void> {
 }
 
 async function report(samples: readonly Sample[], idle: readonly IdleSample[]): Promise<void> {
-  const [first] = cpus();
   const text = `# Results of \`npm run bench\`
 
-Node ${process.version}, Linux ${release()}, ${cpus().length} processors (${first?.model}); medians of ${options.rounds} rounds of
+${machine()}; medians of ${options.rounds} rounds of
 ${options.seconds} s. ${MAILBOXES} mailboxes in SQLite, ${ORIGINAL_MAILBOXES} in the original. Every reply was checked. A case is connections x requests in
-flight; "churn" is a connection for each request.
+flight; "churn" is a connection for each request; keys are asked evenly, or "ranked" by 1/rank.
 
 ## Our daemon in terms of the others
 

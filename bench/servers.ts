@@ -7,15 +7,13 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { DOMAIN, writeQuestions } from "./population.ts";
+import { DOMAIN } from "./population.ts";
 
 export interface Server {
   readonly name: string;
   /** Path of the socket. */
   readonly endpoint: string;
   readonly pid: number;
-  /** Path of the key file. */
-  readonly questions: string;
   stop(): Promise<void>;
 }
 
@@ -27,51 +25,57 @@ export interface Candidate {
   start(): Promise<Server>;
 }
 
-/** Our daemon on a SQLite file. */
-export async function daemon(folder: string, database: string, users: number): Promise<Candidate> {
-  const endpoint = join(folder, "socket", "smmap");
-  const questions = join(folder, "daemon.keys");
-  const conf = join(folder, "imapd.conf");
-  await writeQuestions(questions, users);
-  // The control socket's place.
-  await mkdir(join(folder, "socket"));
-  await writeFile(
-    conf,
-    `configdirectory: ${folder}
-virtdomains: userid
-defaultdomain: ${DOMAIN}
-smmap_store: sqlite
-smmap_user: ${userInfo().username}
-sql_database: ${database}
-smmap_listen: ${endpoint}
-`,
-  );
-  const main = fileURLToPath(new URL("../src/main.js", import.meta.url));
-  return candidate({ name: "smmapd", endpoint, questions }, process.execPath, [main, "-C", conf]);
+/** Lines of imapd.conf. */
+export type Conf = Readonly<Record<string, string>>;
+
+/** imapd.conf of a daemon on a SQLite file by our own schema. */
+export function sqliteConf(database: string): Conf {
+  return { smmap_store: "sqlite", sql_database: database };
 }
+
+/**
+ * Our daemon, in a folder of its own below `folder`.
+ * @param conf what it says of the store, and whatever differs from the defaults
+ */
+export async function daemon(name: string, folder: string, conf: Conf): Promise<Candidate> {
+  const home = join(folder, name);
+  const endpoint = join(home, "socket", "smmap");
+  // The control socket's place.
+  await mkdir(join(home, "socket"), { recursive: true });
+  const lines: Conf = {
+    configdirectory: home,
+    virtdomains: "userid",
+    defaultdomain: DOMAIN,
+    smmap_user: userInfo().username,
+    smmap_listen: endpoint,
+    ...conf,
+  };
+  const file = join(home, "imapd.conf");
+  const text = Object.entries(lines).map(([key, value]) => `${key}: ${value}\n`);
+  await writeFile(file, text.join(""), { mode: 0o600 });
+  const main = fileURLToPath(new URL("../src/main.js", import.meta.url));
+  return candidate({ name, endpoint }, [main, "-C", file]);
+}
+
+/** What the bare Node server answers. */
+export const LIMIT_REPLY = "OK user@example.org";
 
 /** A bare Node server that answers a constant: what no server on Node can beat. */
-export async function limit(folder: string, users: number): Promise<Candidate> {
-  const reply = "OK user@example.org";
+export function limit(folder: string): Candidate {
   const endpoint = join(folder, "limit.sock");
-  const questions = join(folder, "limit.keys");
-  await writeQuestions(questions, users, reply);
   const script = fileURLToPath(new URL("limit.js", import.meta.url));
-  return candidate({ name: "bare Node", endpoint, questions }, process.execPath, [script, endpoint, reply]);
+  return candidate({ name: "bare Node", endpoint }, [script, endpoint, LIMIT_REPLY]);
 }
 
-function candidate(
-  about: Pick<Server, "name" | "endpoint" | "questions">,
-  program: string,
-  args: readonly string[],
-): Candidate {
+/** A Node program that listens on the endpoint. */
+function candidate(about: Pick<Server, "name" | "endpoint">, args: readonly string[]): Candidate {
   return {
     name: about.name,
     idleConnections: 1000,
     async start() {
       await rm(about.endpoint, { force: true });
       // What it says while it works, such as that anybody may use its socket, is of no interest here.
-      const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
       let said = "";
       child.stderr.on("data", (chunk) => {
         said += chunk;
