@@ -6,20 +6,25 @@ import type { Layout, Tables } from "./tables.ts";
 
 /** Kibibytes of pages to keep: about as much as a million mailboxes take. Memory is used as pages are read. */
 const CACHE_SIZE = 64 * 1024;
-/** Octets of a file that is small enough to be checked whole when it is opened: SQLite takes some 5 ms for a mebibyte. */
+/** Octets of a file that is small enough to be checked whole: SQLite takes some 5 to 10 ms for a mebibyte. */
 const CHECKED_SIZE = 8 * 1024 * 1024;
 /** Reads in one transaction at most, so that a writer never waits long for its end. */
 const READS_MAX = 400;
+/** What SQLite's check finds fault with in values, not in the structure that leads to them. */
+const aboutValues = /^(?:(?:NULL|NUMERIC|TEXT|non-\w+) value|CHECK constraint failed) in /;
 
 export class Connection {
   readonly pageSize: number;
   readonly #database: Database;
   readonly #tables: Tables;
+  readonly #ownTable: string | null;
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
   readonly #dataVersion: Statement<[], number>;
   /** Reads in this turn of the event loop: they are in one transaction. */
   #reads = 0;
+  /** What `dataVersion` said when the file was last opened or refreshed. */
+  #knownVersion: number;
   /** What `dataVersion` says in this transaction; null: it has not been asked. */
   #version: number | null = null;
   /** What went wrong at the end of a turn, when nobody was there to be told. */
@@ -41,11 +46,13 @@ export class Connection {
         `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -${CACHE_SIZE}`,
       );
       this.pageSize = this.#pragma("page_size") as number;
-      this.#checkStructure();
+      this.#ownTable = layout.ownTable;
+      this.#checkWhole();
       this.#tables = layout.prepare(this.#database);
       this.#begin = this.#database.prepare("BEGIN");
       this.#commit = this.#database.prepare("COMMIT");
       this.#dataVersion = this.#database.prepare<[], number>("PRAGMA data_version").pluck(true);
+      this.#knownVersion = this.#dataVersion.get() ?? 0;
     } catch (error) {
       this.#database.close();
       throw error;
@@ -78,10 +85,14 @@ export class Connection {
     this.#database.pragma(`busy_timeout = ${milliseconds}`);
   }
 
-  /** Drops what was read, so that the next look-up reads the file anew. */
-  refresh(): void {
+  /** Drops what was read, so that the next look-up reads the file anew. @param hasChanged since it was last looked at */
+  refresh(hasChanged: boolean): void {
     this.#end();
     this.#database.pragma("shrink_memory");
+    const version = this.#dataVersion.get() ?? 0;
+    // Where SQLite knows of no writer, somebody else has changed the file.
+    if (hasChanged && version === this.#knownVersion) this.#checkWhole();
+    this.#knownVersion = version;
   }
 
   /** Reads the schema. */
@@ -94,14 +105,20 @@ export class Connection {
   }
 
   /**
-   * Damage is often found only where it is read, and a page that leads elsewhere looks like an absence. What quick_check
-   * has to say of single values is the business of those who store them.
+   * Damage is often found only where it is read: a page that leads elsewhere, or a name that is out of order, makes
+   * others look absent. Single values are the business of those who store them, unless the table is ours.
    */
-  #checkStructure(): void {
+  #checkWhole(): void {
     if ((this.#pragma("page_count") as number) * this.pageSize > CHECKED_SIZE) return;
-    const [heading = "", problem = ""] = String(this.#pragma("quick_check(1)")).split("\n");
-    if (!heading.startsWith("*** in database")) return;
-    throw new UnusableFile(`${this.#database.name} is damaged (${problem}); put it back from a backup`);
+    const rows = this.#database.pragma("integrity_check") as readonly { readonly integrity_check: string }[];
+    const problem = rows.map((row) => row.integrity_check).find((text) => text !== "ok" && this.#isDamage(text));
+    if (problem === undefined) return;
+    const [first] = problem.replace(/^\*\*\*.*\n/, "").split("\n");
+    throw new UnusableFile(`${this.#database.name} is damaged (${first}); put it back from a backup`);
+  }
+
+  #isDamage(problem: string): boolean {
+    return !aboutValues.test(problem) || (this.#ownTable !== null && problem.includes(` in ${this.#ownTable}`));
   }
 
   #pragma(text: string): unknown {

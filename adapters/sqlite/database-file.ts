@@ -172,7 +172,7 @@ export class DatabaseFile {
     const { path, log } = this.#options;
     let connection = this.#connection;
     if (connection !== null && this.#seen !== null && isSameFile(state, this.#seen)) {
-      connection.refresh();
+      connection.refresh(!isSameState(state, this.#seen));
     } else {
       const isReplaced = this.#file !== null && !isSameFile(state, this.#file);
       this.#disconnect();

@@ -51,6 +51,7 @@ export class NativeLayout implements Layout {
     quota: ["STORAGE", "MESSAGE"],
   };
   readonly listsFolders = true;
+  readonly ownTable = "mailboxes";
   readonly remedy = "create the tables with schema.sql, or set smmap_sql_query for tables of your own";
   readonly #zero: ZeroLimit;
 

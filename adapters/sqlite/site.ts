@@ -37,6 +37,7 @@ const knownColumns: readonly string[] = [...otherColumns, ...Object.keys(limitUn
 export class SiteLayout implements Layout {
   readonly capabilities: StoreCapabilities;
   readonly listsFolders = false;
+  readonly ownTable = null;
   readonly remedy = "correct smmap_sql_query or smmap_sql_shared_query";
   readonly #user: Query;
   readonly #shared: Query | null;

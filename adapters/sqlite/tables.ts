@@ -17,6 +17,8 @@ export interface Tables {
 export interface Layout {
   readonly capabilities: StoreCapabilities;
   readonly listsFolders: boolean;
+  /** The table whose every constraint is ours, so that a row which breaks one is damage; null: there is none. */
+  readonly ownTable: string | null;
   /** What to do where the database has other tables than those that are asked for. */
   readonly remedy: string;
   /** @throws RefusedStatement, and whatever SQLite throws */

@@ -356,6 +356,28 @@ describe("damage", () => {
     expect(seen).toContain("present");
   });
 
+  it("to a name, which puts it out of order and others behind it, never hides them", async () => {
+    const seen = new Set<string>();
+    for (let at = whole.indexOf("a1"); at >= 0; at = whole.indexOf("a1", at + 100)) {
+      const outcomes = await outcomesWith(at, 0x80);
+      expect(outcomes, `octet ${at}`).not.toContain("absent");
+      for (const found of outcomes) seen.add(found);
+    }
+    expect(seen).toContain("unavailable");
+  });
+
+  it("to a file under our hands is found before anybody is called unknown", async () => {
+    const store = open();
+    expect(await outcome(store, "a1234")).toBe("present");
+    const damaged = Buffer.from(whole);
+    damaged.write("zzzz", damaged.indexOf("a1500"));
+    writeFileSync(path, damaged);
+    expect(await problemOf(store, "nobody")).toMatch(/is damaged \(row not in PRIMARY KEY order for mailboxes\)/);
+    expect(await outcome(store, "a1500")).toBe("unavailable");
+    writeFileSync(path, whole);
+    await becomes(store, "a1500", "present", ["unavailable"]);
+  });
+
   it("to a file that is too large to be checked is found where it is read", async () => {
     const database = new SqliteDatabase(path);
     database.exec("CREATE TABLE ballast AS SELECT zeroblob(9 * 1024 * 1024)");
