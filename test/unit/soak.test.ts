@@ -7,7 +7,7 @@ import { Timeline } from "../../fixtures/soak/truth.ts";
 
 const absent = "NOTFOUND Mailbox does not exist";
 const failed = "TEMP Mailbox look-up failed, try again later";
-const memory: Memory = { ttl: () => 1_000, staleTtl: 2_000, lookup: 500 };
+const memory: Memory = { ttl: () => 1_000, staleTtl: 2_000, lookup: 500, quietLookup: 100 };
 
 let timeline: Timeline;
 let troubles: TroubleRecord;
@@ -67,15 +67,23 @@ describe("a reply", () => {
     timeline.begin("fred", "OK fred").confirm();
     pass(10);
     timeline.begin("fred", "TEMP Over quota").confirm();
-    pass(1_400);
+    pass(1_050);
     expect([judge("OK fred", 5), judge("OK fred", 5, memory)]).toEqual(["wrong", "remembered"]);
+    pass(100);
+    expect(judge("OK fred", 5, memory)).toBe("wrong");
+    const over = troubles.begin("a fault");
+    pass(2_000);
+    expect(judge("OK fred", 5, memory)).toBe("remembered");
     pass(500);
     expect(judge("OK fred", 5, memory)).toBe("wrong");
-    troubles.begin("a fault");
-    expect(judge("OK fred", 5, memory)).toBe("remembered");
-    pass(2_000);
-    expect(judge("OK fred", 5, memory)).toBe("wrong");
     expect(judge(absent, 5, memory)).toBe("wrong");
+    timeline.begin("fred", "OK fred").confirm();
+    timeline.begin("fred", "TEMP Over quota").confirm();
+    over();
+    pass(1_400);
+    expect(judge("OK fred", 5, memory)).toBe("remembered");
+    pass(200);
+    expect(judge("OK fred", 5, memory)).toBe("wrong");
   });
 
   it("of before may be told for the lag of a change, but for an absence", () => {
