@@ -23,6 +23,8 @@ import { anyMutation, type Mutation, mutate } from "./ldap-mutations.ts";
 
 /** Milliseconds that the store waits for the rest of an answer. */
 const PATIENCE = 100;
+/** Milliseconds after which even a busy machine has to have answered. */
+const AGES = 20_000;
 /** Stores and servers; most of them wait. */
 const LANES = 32;
 const BIND = 0x60;
@@ -241,16 +243,18 @@ function describe(outcome: unknown): string {
   return outcome instanceof Error ? `${outcome.stack}` : JSON.stringify(outcome);
 }
 
-it("the answers are right when nothing is changed", async () => {
+/** Asks again where a busy machine makes the server late. */
+async function expectRight(lane: Lane): Promise<void> {
   for (const mailbox of [anna, lists]) {
-    const [lane] = lanes as [Lane];
     const write = (id: number) => Buffer.concat(answerFor(mailbox, id).map(encode));
     expect(said(write(7), mailbox, 7)).toEqual(truth);
-    const outcome = await lane.lookup(mailbox, (request) => {
-      send(request, write(request.id), { sizes: [], isSilent: true });
-    });
-    expect(outcome).toEqual(truth);
+    const answer = (request: ScriptedRequest) => send(request, write(request.id), { sizes: [], isSilent: true });
+    await expect.poll(() => lane.lookup(mailbox, answer), { timeout: AGES, interval: 10 }).toEqual(truth);
   }
+}
+
+it("the answers are right when nothing is changed", { timeout }, async () => {
+  for (const lane of lanes) await expectRight(lane);
 });
 
 it.each(readdirSync(corpus).sort())("kept answer: %s", async (name) => {
@@ -272,12 +276,7 @@ it("answers that are changed at random", { timeout }, async () => {
       attempt(lane, mailbox, (id) => mutate(answerFor(mailbox, id), id, mutation.edits), mutation),
   });
   expect(process.memoryUsage().rss - before).toBeLessThan(300 * 2 ** 20);
-  const [lane] = lanes as [Lane];
-  const write = (id: number) => Buffer.concat(answerFor(anna, id).map(encode));
-  const afterwards = await lane.lookup(anna, (request) =>
-    send(request, write(request.id), { sizes: [], isSilent: true }),
-  );
-  expect(afterwards).toEqual(truth);
+  for (const lane of lanes) await expectRight(lane);
 });
 
 it("octets that are changed at random are read as responses or refused", { timeout }, () => {
