@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { findingsOf, reportOf } from "../fixtures/soak/report.ts";
 import { stores } from "../fixtures/soak/stores.ts";
-import { soak } from "../fixtures/soak/trial.ts";
+import { soakTogether } from "../fixtures/soak/trial.ts";
 
 /** Milliseconds that a busy machine may add to deadlines. */
 const GRACE = 2_000;
@@ -15,13 +15,15 @@ const { values: options } = parseArgs({
   },
 });
 
+const interruption = new AbortController();
+process.once("SIGINT", () => interruption.abort());
 const seed = Number(options.seed);
 const seconds = Number(options.minutes) * 60;
 process.stdout.write(`${options.stores}: ${options.minutes} minutes, --seed ${seed}\n\n`);
-const outcomes = await Promise.all(
+const outcomes = await soakTogether(
   options.stores.split(",").map((name) => {
     if (!isStore(name)) throw new Error(`--stores: ${name} is none of ${Object.keys(stores).join(", ")}`);
-    return soak({ open: stores[name], seed, seconds, grace: GRACE });
+    return { open: stores[name], seed, seconds, grace: GRACE, signal: interruption.signal };
   }),
 );
 const findings = outcomes.flatMap((outcome) => findingsOf(outcome, GRACE));

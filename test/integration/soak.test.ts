@@ -5,7 +5,7 @@
 import { expect, it } from "vitest";
 import { findingsOf, reportOf } from "../../fixtures/soak/report.ts";
 import { stores } from "../../fixtures/soak/stores.ts";
-import { soak } from "../../fixtures/soak/trial.ts";
+import { soak, soakTogether } from "../../fixtures/soak/trial.ts";
 
 const seed = Number(process.env.SOAK_SEED ?? 20_261);
 const seconds = Number(process.env.SOAK_SECONDS ?? 75);
@@ -16,7 +16,7 @@ const AROUND = 120_000;
 
 it(`tells the truth for ${seconds} s of faults (SOAK_SEED=${seed})`, { timeout: seconds * 1000 + AROUND }, async () => {
   const { sqlite, ldap, imap } = stores;
-  const outcomes = await Promise.all([sqlite, ldap, imap].map((open) => soak({ open, seed, seconds, grace: GRACE })));
+  const outcomes = await soakTogether([sqlite, ldap, imap].map((open) => ({ open, seed, seconds, grace: GRACE })));
   const findings = outcomes.flatMap((outcome) => findingsOf(outcome, GRACE));
   expect(findings, `SOAK_SEED=${seed}\n${reportOf(outcomes)}`).toEqual([]);
   for (const { tally, changes, faults } of outcomes) {
