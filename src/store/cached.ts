@@ -11,6 +11,7 @@ import { Deadlines } from "./deadlines.ts";
 import type { FactSource } from "./fact-source.ts";
 import { Lookup } from "./lookup.ts";
 import { type Log, type MailboxFacts, type MailboxId, StoreError } from "./store.ts";
+import { WaitingLine } from "./waiting-line.ts";
 
 export interface CacheSettings {
   /** Mailboxes kept, and as many absences besides. */
@@ -48,6 +49,11 @@ interface Entry {
   readonly goodUntil: number;
 }
 
+/**
+ * Look-ups at a time for names that are not remembered as being there. The others wait here and not in the store, where
+ * known users, whose answer has to be renewed, would wait behind all names of an attack.
+ */
+const STRANGERS_MAX = 64;
 /** Part of a look-up's time after which an old answer may stand in: Exim waits but 5 s, hardly longer than a look-up. */
 const PATIENCE = 0.25;
 /** Milliseconds in which the use of old answers is told once. */
@@ -63,6 +69,8 @@ export class CachedStore implements FactSource {
   readonly #present: LRUCache<string, Entry>;
   readonly #absent: LRUCache<string, Entry>;
   readonly #inFlight = new Map<string, Promise<MailboxFacts>>();
+  /** Look-ups of names that we do not know to be there. */
+  readonly #strangers = new WaitingLine(STRANGERS_MAX);
   /** Moves on with each purge: what was asked before it is not kept. */
   #generation = 0;
   #hits = 0;
@@ -94,17 +102,18 @@ export class CachedStore implements FactSource {
   lookup(mailbox: MailboxId): MailboxFacts | Promise<MailboxFacts> {
     const key = keyOf(mailbox);
     const entry = this.#entry(key);
-    if (isGood(entry)) {
+    if (entry !== undefined && isGood(entry)) {
       this.#hits++;
       return entry.facts;
     }
     const underWay = this.#inFlight.get(key);
     if (underWay !== undefined) {
       this.#joined++;
-      return this.#inTime(this.#join(key, mailbox, underWay));
+      return this.#inTime(this.#join(key, mailbox, underWay), () => {});
     }
     this.#misses++;
-    return this.#ask(key, mailbox, entry);
+    if (entry?.facts.exists === true) return this.#ask(key, mailbox, entry);
+    return this.#strangers.isFree ? this.#askForStranger(key, mailbox, entry) : this.#askInTurn(key, mailbox);
   }
 
   edition(): number | null {
@@ -145,18 +154,46 @@ export class CachedStore implements FactSource {
   async #join(key: string, mailbox: MailboxId, underWay: Promise<MailboxFacts>): Promise<MailboxFacts> {
     const facts = await underWay;
     const entry = this.#entry(key);
-    if (decide(mailbox, facts) === "accept" || (isGood(entry) && entry.facts === facts)) return facts;
+    const isKept = entry?.facts === facts && isGood(entry);
+    if (isKept || decide(mailbox, facts) === "accept") return facts;
     return this.#inFlight.get(key) ?? this.#ask(key, mailbox, entry);
   }
 
-  /** The two look-ups that a question may wait for have one deadline. */
-  #inTime(answer: Promise<MailboxFacts>): Promise<MailboxFacts> {
+  /** All that a question may have to wait for has one deadline. */
+  #inTime(answer: Promise<MailboxFacts>, giveUp: () => void): Promise<MailboxFacts> {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadlines.add(() => {
+        giveUp();
         reject(new StoreError("timeout", `${this.name}: no answer within ${this.#timeout} ms`));
       });
       answer.then(resolve, reject).finally(() => this.#deadlines.remove(deadline));
     });
+  }
+
+  #askForStranger(key: string, mailbox: MailboxId, old: Entry | undefined): MailboxFacts | Promise<MailboxFacts> {
+    const answer = this.#ask(key, mailbox, old);
+    if (answer instanceof Promise) {
+      const leave = () => this.#strangers.give();
+      this.#strangers.take();
+      answer.then(leave, leave);
+    }
+    return answer;
+  }
+
+  #askInTurn(key: string, mailbox: MailboxId): Promise<MailboxFacts> {
+    let proceed = () => {};
+    const answer = new Promise<MailboxFacts>((resolve) => {
+      proceed = () => resolve(this.#proceed(key, mailbox));
+    });
+    this.#strangers.wait(proceed);
+    return this.#inTime(answer, () => this.#strangers.forget(proceed));
+  }
+
+  /** After waiting. What others have asked for the same mailbox meanwhile has begun late enough. */
+  async #proceed(key: string, mailbox: MailboxId): Promise<MailboxFacts> {
+    const entry = this.#entry(key);
+    if (entry !== undefined && isGood(entry)) return entry.facts;
+    return this.#inFlight.get(key) ?? this.#askForStranger(key, mailbox, entry);
   }
 
   #ask(key: string, mailbox: MailboxId, old: Entry | undefined): MailboxFacts | Promise<MailboxFacts> {
@@ -245,8 +282,8 @@ export class CachedStore implements FactSource {
 }
 
 /** Whether it may still be given. */
-function isGood(entry: Entry | undefined): entry is Entry {
-  return entry !== undefined && performance.now() < entry.goodUntil;
+function isGood(entry: Entry): boolean {
+  return performance.now() < entry.goodUntil;
 }
 
 /** All that an answer can depend on. The length keeps a "+" in a domain apart from the one before a detail. */

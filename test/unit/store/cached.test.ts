@@ -314,6 +314,90 @@ describe("while the store is silent", () => {
   });
 });
 
+describe("names that are not known", () => {
+  const STRANGERS_MAX = 64;
+  let answers: ((facts: MailboxFacts) => void)[] = [];
+  const later = () => new Promise<MailboxFacts>((resolve) => answers.push(resolve));
+  const tick = () => vi.advanceTimersByTimeAsync(0);
+
+  beforeEach(() => {
+    vi.useRealTimers();
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    answers = [];
+  });
+
+  /** Asks for more unknown names than may be looked up at a time. */
+  function crowd(more: number) {
+    const { cached, source } = cache({ size: 100, negativeTtl: 0 });
+    cached.lookup(user("fred"));
+    source.asked.length = 0;
+    vi.advanceTimersByTime(60_000);
+    source.answer = later;
+    const names = Array.from({ length: STRANGERS_MAX + more }, (_, i) => `nobody${i}`);
+    const replies = names.map(async (name) => cached.lookup(user(name)));
+    return { cached, source, names, replies };
+  }
+
+  it("wait for each other and not before the store, in the order of asking", async () => {
+    const { source, names, replies } = crowd(3);
+    expect(source.asked).toEqual(names.slice(0, STRANGERS_MAX));
+    answers[5]?.(absent);
+    await tick();
+    expect(source.asked).toEqual(names.slice(0, STRANGERS_MAX + 1));
+    for (let i = 0; i < names.length; i++) {
+      answers[i]?.(absent);
+      await tick();
+    }
+    expect(source.asked).toEqual(names);
+    expect(await Promise.all(replies)).toEqual(names.map(() => absent));
+  });
+
+  it("keep no known user waiting", async () => {
+    const { cached, source, replies } = crowd(1);
+    const fred = cached.lookup(user("fred"));
+    expect(source.asked.at(-1)).toBe("fred");
+    answers.at(-1)?.(present);
+    expect(await fred).toBe(present);
+    for (const answer of answers) answer(absent);
+    await tick();
+    answers.at(-1)?.(absent);
+    await Promise.all(replies);
+  });
+
+  it("are asked for once where several wait for the same", async () => {
+    const { cached, source } = crowd(0);
+    const twice = [cached.lookup(user("late")), cached.lookup(user("late"))];
+    for (const answer of answers.splice(0)) answer(absent);
+    await tick();
+    expect(source.asked.filter((name) => name === "late")).toHaveLength(1);
+    answers[0]?.(present);
+    expect(await Promise.all(twice)).toEqual([present, present]);
+  });
+
+  it("wait no longer than a look-up may take, and then are not asked for", async () => {
+    const { source, replies } = crowd(1);
+    const late = expect(replies.at(-1)).rejects.toMatchObject({ code: "timeout" });
+    await vi.advanceTimersByTimeAsync(TIMEOUT);
+    await late;
+    for (const answer of answers) answer(absent);
+    await tick();
+    expect(source.asked).toHaveLength(STRANGERS_MAX);
+    await Promise.all(replies.slice(0, -1));
+  });
+
+  it("all fail at once where the store begins to", async () => {
+    const { source, replies } = crowd(100);
+    source.answer = () => {
+      throw new StoreError("unavailable", "gone");
+    };
+    answers[0]?.(absent);
+    const failed = await Promise.allSettled(replies.slice(STRANGERS_MAX));
+    expect(failed.filter(({ status }) => status === "rejected")).toHaveLength(100);
+    for (const answer of answers) answer(absent);
+    await Promise.all(replies.slice(0, STRANGERS_MAX));
+  });
+});
+
 describe("purging", () => {
   it("forgets one mailbox, or all", () => {
     const { cached, source } = cache();
