@@ -1,14 +1,17 @@
 /**
  * `npm run bench:attack`: what real users notice while unknown names, never the same twice, are asked for from 50
- * connections as fast as the daemon answers; with SQLite, and with a directory, which falls silent in the end.
+ * connections as fast as the daemon answers; with SQLite, with a directory and with Cyrus, which fall silent in the end.
  *
- *     npm run bench:attack -- [--record] [--stores sqlite,ldap] [--sqlite-names 5000000] [--ldap-names 500000]
+ *     npm run bench:attack -- [--record] [--stores sqlite,ldap,imap] [--sqlite-names 5000000] [--ldap-names 500000]
+ *                             [--imap-names 100000] [--depth 1]
  */
 import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { imapConf } from "../fixtures/servers/cyrus-store.ts";
+import { startCyrus } from "./cyrus-mailboxes.ts";
 import { mailboxDatabase } from "./database.ts";
 import { directoryConf, startDirectory } from "./directory.ts";
 import { buildLoad, type LoadOptions, type Measurement, measure, startLoad } from "./load.ts";
@@ -18,9 +21,10 @@ import { type Conf, daemon, type Server, sqliteConf } from "./servers.ts";
 
 const { values: options } = parseArgs({
   options: {
-    stores: { type: "string", default: "sqlite,ldap" },
+    stores: { type: "string", default: "sqlite,ldap,imap" },
     "sqlite-names": { type: "string", default: "5000000" },
     "ldap-names": { type: "string", default: "500000" },
+    "imap-names": { type: "string", default: "100000" },
     /** Requests in flight on each of the attack's connections. */
     depth: { type: "string", default: "1" },
     record: { type: "boolean", default: false },
@@ -28,8 +32,9 @@ const { values: options } = parseArgs({
 });
 
 const MAILBOXES = 1_000_000;
-/** slapd takes a minute to load a million. */
+/** slapd takes a minute to load a million; Cyrus' mailboxes are made one by one. */
 const ENTRIES = 100_000;
+const CYRUS_MAILBOXES = 1_000;
 const ATTACKERS = 50;
 /** Real users, and how mail for them comes in: so many connections, and in all so many requests a second. */
 const USERS = { count: 100, connections: 10, rate: 200 };
@@ -39,9 +44,15 @@ const SILENCE = 25;
 /** Octets that the attack may add. */
 const MEMORY_MAX = 96 * 2 ** 20;
 
+/** What a site would set that wants mail taken while its store is away. */
+const STALE: Conf = { smmap_cache_stale_ttl: "1h" };
+
 const unknown = `nobody#@${DOMAIN}`;
 const absent = "NOTFOUND Mailbox does not exist";
-const failures = ["TEMP Mailbox look-up failed, try again later", "TIMEOUT Mailbox look-up took too long, try again later"];
+const failures = [
+  "TEMP Mailbox look-up failed, try again later",
+  "TIMEOUT Mailbox look-up took too long, try again later",
+];
 
 /** A store under attack. */
 interface Target {
@@ -172,7 +183,8 @@ function report(outcomes: readonly Outcome[]): string {
 ${machine()}. ${ATTACKERS} connections ask for unknown names, never the same twice, ${options.depth} in flight on each.
 Meanwhile ${USERS.count} real users are asked for from ${USERS.connections} other connections, ${USERS.rate} times a second, each time counted from
 when the request fell due. Every reply was checked: \`OK\` for the users at all times, also while the store is silent,
-and \`NOTFOUND\` for the unknown names, then \`TEMP\` or \`TIMEOUT\`. ${MAILBOXES} mailboxes in SQLite, ${ENTRIES} in slapd.
+and \`NOTFOUND\` for the unknown names, then \`TEMP\` or \`TIMEOUT\`. ${MAILBOXES} mailboxes in SQLite, ${ENTRIES} in slapd,
+${CYRUS_MAILBOXES} in Cyrus. A user's answer is kept for the 15 seconds of the default, so one request in 30 has to be renewed.
 
 ## Real users
 
@@ -184,26 +196,44 @@ ${table(["store", "names", "a second", "CPU us each", "PSS MiB before", "most", 
 `;
 }
 
+/** How each store is attacked, once its server is there. */
+const attacks: Readonly<Record<string, (folder: string) => Promise<Outcome>>> = {
+  async sqlite(folder) {
+    const conf = sqliteConf(await mailboxDatabase(MAILBOXES));
+    return await attackOn({ name: "sqlite", conf, names: Number(options["sqlite-names"]), grace: 3 }, folder);
+  },
+  async ldap(folder) {
+    const slapd = await startDirectory(ENTRIES);
+    try {
+      const conf = { ...directoryConf(slapd), ...STALE };
+      const hang = () => slapd.hang();
+      return await attackOn({ name: "ldap", conf, names: Number(options["ldap-names"]), grace: 10, hang }, folder);
+    } finally {
+      await slapd.close();
+    }
+  },
+  async imap(folder) {
+    const cyrus = await startCyrus(CYRUS_MAILBOXES);
+    try {
+      const conf = { ...imapConf(cyrus), ...STALE };
+      const hang = () => cyrus.suspend();
+      return await attackOn({ name: "imap", conf, names: Number(options["imap-names"]), grace: 10, hang }, folder);
+    } finally {
+      await cyrus.stop();
+    }
+  },
+};
+
 async function main(): Promise<void> {
   await buildLoad();
   const folder = await mkdtemp("/dev/shm/smmapd-attack-");
   await chmod(folder, 0o755);
-  const stores = options.stores.split(",");
   const outcomes: Outcome[] = [];
   try {
-    if (stores.includes("sqlite")) {
-      const conf = sqliteConf(await mailboxDatabase(MAILBOXES));
-      outcomes.push(await attackOn({ name: "sqlite", conf, names: Number(options["sqlite-names"]), grace: 3 }, folder));
-    }
-    if (stores.includes("ldap")) {
-      const slapd = await startDirectory(ENTRIES);
-      try {
-        const conf = { ...directoryConf(slapd), smmap_cache_stale_ttl: "1h" };
-        const names = Number(options["ldap-names"]);
-        outcomes.push(await attackOn({ name: "ldap", conf, names, grace: 10, hang: () => slapd.hang() }, folder));
-      } finally {
-        await slapd.close();
-      }
+    for (const store of options.stores.split(",")) {
+      const attack = attacks[store];
+      if (attack === undefined) throw new Error(`--stores: ${store} is none of ${Object.keys(attacks).join(", ")}`);
+      outcomes.push(await attack(folder));
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -8,11 +8,12 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Cyrus } from "../fixtures/servers/cyrus.ts";
+import type { Cyrus } from "../fixtures/servers/cyrus.ts";
 import { imapConf } from "../fixtures/servers/cyrus-store.ts";
+import { startCyrus } from "./cyrus-mailboxes.ts";
 import { directoryConf, startDirectory } from "./directory.ts";
 import { buildLoad, measure } from "./load.ts";
-import { userAt, writeUsers } from "./population.ts";
+import { writeUsers } from "./population.ts";
 import { absoluteTable, machine, ratioTable, type Sample } from "./report.ts";
 import { type Conf, daemon, type Server } from "./servers.ts";
 
@@ -32,16 +33,6 @@ const CONNECTIONS = 32;
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-async function fill(cyrus: Cyrus): Promise<void> {
-  const client = await cyrus.admin();
-  for (let index = 0; index < USERS; index++) {
-    const { name } = userAt(index);
-    await client.ok(`CREATE "user/${name}"`);
-    await client.ok(`SETQUOTA "user/${name}" (STORAGE 1000)`);
-  }
-  await client.close();
 }
 
 /** imapd.conf by the name of the server. */
@@ -98,10 +89,9 @@ async function main(): Promise<void> {
   const folder = await mkdtemp("/dev/shm/smmapd-warm-");
   await chmod(folder, 0o755);
   const slapd = await startDirectory(USERS);
-  const cyrus = await Cyrus.start();
+  const cyrus = await startCyrus(USERS);
   const servers: Server[] = [];
   try {
-    await fill(cyrus);
     const questions = join(folder, "users.keys");
     await writeUsers(questions, ASKED);
     for (const [name, conf] of Object.entries(configurations(slapd, cyrus))) {

@@ -11,6 +11,7 @@ import {
   type MailboxId,
   type MailboxStore,
   type QuotaUsage,
+  type StoreCapabilities,
   StoreError,
 } from "../../src/store/store.ts";
 import { ImapConnection } from "./commands.ts";
@@ -35,13 +36,15 @@ const PROBE_EVERY = 60_000;
 
 export class ImapStore implements MailboxStore {
   readonly name = "imap";
-  readonly capabilities = { folders: true, shared: true, quota: ["STORAGE", "MESSAGE"] } as const;
+  readonly capabilities: StoreCapabilities;
   readonly #options: ImapOptions;
   readonly #log: Log;
   readonly #pool: ConnectionPool<Session>;
   readonly #warned = new Set<string>();
 
   constructor(options: ImapOptions, log: Log) {
+    const concurrency = options.poolSize;
+    this.capabilities = { folders: true, shared: true, concurrency, quota: ["STORAGE", "MESSAGE"] };
     this.#options = options;
     this.#log = log;
     this.#pool = new ConnectionPool({

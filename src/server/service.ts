@@ -97,6 +97,7 @@ export async function startService(
   const cache = isCached
     ? new (await import("../store/cached.ts")).CachedStore(guarded, settings.cache, {
         timeout: settings.queryTimeout,
+        concurrency: opened.capabilities.concurrency,
         log,
       })
     : null;

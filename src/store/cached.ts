@@ -29,6 +29,8 @@ export interface CacheSettings {
 export interface CacheContext {
   /** Milliseconds for a whole look-up, the same as those of the store. */
   readonly timeout: number;
+  /** Look-ups that get on at the same time in the store, as its capabilities say. */
+  readonly concurrency?: number | undefined;
   readonly log: Log;
 }
 
@@ -50,10 +52,12 @@ interface Entry {
 }
 
 /**
- * Look-ups at a time for names that are not remembered as being there. The others wait here and not in the store, where
- * known users, whose answer has to be renewed, would wait behind all names of an attack.
+ * Look-ups at a time, at most, for names that are not remembered as being there. The others wait here and not in the
+ * store, where known users, whose answer has to be renewed, would wait behind all names of an attack.
  */
 const STRANGERS_MAX = 64;
+/** And at least, though the store sees to fewer: where it fails, that many find out together (smmap_breaker_failures). */
+const STRANGERS_MIN = 8;
 /** Part of a look-up's time after which an old answer may stand in: Exim waits but 5 s, hardly longer than a look-up. */
 const PATIENCE = 0.25;
 /** Milliseconds in which the use of old answers is told once. */
@@ -70,7 +74,7 @@ export class CachedStore implements FactSource {
   readonly #absent: LRUCache<string, Entry>;
   readonly #inFlight = new Map<string, Promise<MailboxFacts>>();
   /** Look-ups of names that we do not know to be there. */
-  readonly #strangers = new WaitingLine(STRANGERS_MAX);
+  readonly #strangers: WaitingLine;
   /** Moves on with each purge: what was asked before it is not kept. */
   #generation = 0;
   #hits = 0;
@@ -78,13 +82,17 @@ export class CachedStore implements FactSource {
   #stale = 0;
   #joined = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
+  /** An old answer had to stand in, and none has come from the store since. */
+  #isSilent = false;
 
-  constructor(store: FactSource, settings: CacheSettings, { timeout, log }: CacheContext) {
+  constructor(store: FactSource, settings: CacheSettings, { timeout, concurrency, log }: CacheContext) {
     this.#store = store;
     this.#settings = settings;
     this.#timeout = timeout;
     this.#deadlines = new Deadlines(timeout);
     this.#patience = new Deadlines(timeout * PATIENCE);
+    const strangers = Math.min(concurrency ?? STRANGERS_MAX, STRANGERS_MAX);
+    this.#strangers = new WaitingLine(Math.max(strangers, STRANGERS_MIN));
     this.#log = log;
     this.#present = new LRUCache({ max: settings.size });
     this.#absent = new LRUCache({ max: settings.size });
@@ -210,16 +218,21 @@ export class CachedStore implements FactSource {
     }
   }
 
-  /** The old answer if the new one takes long. That is still waited for, to be kept. */
+  /** The old answer if the new one takes long, or others do. The new one is still waited for, to be kept. */
   #orOld(renewed: Promise<MailboxFacts>, old: Entry): Promise<MailboxFacts> {
     const generation = this.#generation;
     return new Promise((resolve, reject) => {
-      const deadline = this.#patience.add(() => {
+      const standIn = () => {
         if (generation !== this.#generation) return;
+        this.#isSilent = true;
         this.#noteOld(old, "it does not answer");
         resolve(old.facts);
+      };
+      const deadline = this.#isSilent ? null : this.#patience.add(standIn);
+      if (deadline === null) standIn();
+      renewed.then(resolve, reject).finally(() => {
+        if (deadline !== null) this.#patience.remove(deadline);
       });
-      renewed.then(resolve, reject).finally(() => this.#patience.remove(deadline));
     });
   }
 
@@ -241,6 +254,7 @@ export class CachedStore implements FactSource {
   }
 
   #keep(key: string, mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
+    this.#isSilent = false;
     const isRefusal = decide(mailbox, facts) !== "accept";
     const time = isRefusal ? this.#settings.negativeTtl : this.#timeToAccept(facts);
     // A refusal is of no use beyond its time, and by default it has none: an attack leaves nothing behind.

@@ -34,6 +34,8 @@ export interface StoreCapabilities {
   readonly shared: boolean;
   /** true: answers come at once, out of this machine's memory or files, so nothing is gained by remembering them. */
   readonly isInstant?: boolean;
+  /** Look-ups that get on at the same time; more of them wait within the store. Left out: the daemon cannot know. */
+  readonly concurrency?: number;
   /** Quota resources whose limit and usage the store knows. [] never says over quota. */
   readonly quota: readonly QuotaUsage["resource"][];
 }

@@ -44,12 +44,13 @@ function user(name: string, detail: string | null = null): MailboxId {
   return { kind: "user", user: name, domain: null, folders: detail === null ? [] : [detail], address: name, detail };
 }
 
-function cache(changes: Partial<CacheSettings> = {}) {
+function cache(changes: Partial<CacheSettings> = {}, concurrency?: number) {
   const source = new Source();
   const lines: string[] = [];
   const line = (message: string) => void lines.push(message);
   const log: Log = { error: line, warning: line, notice: line, info: line, debug: line };
-  return { source, lines, cached: new CachedStore(source, { ...settings, ...changes }, { timeout: TIMEOUT, log }) };
+  const context = { timeout: TIMEOUT, concurrency, log };
+  return { source, lines, cached: new CachedStore(source, { ...settings, ...changes }, context) };
 }
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
@@ -286,6 +287,25 @@ describe("while the store is silent", () => {
     expect(source.asked).toHaveLength(2);
   });
 
+  it("nobody waits again until it has answered somebody", async () => {
+    const { cached, source } = cache({ staleTtl: 30_000 });
+    for (const name of ["fred", "emma"]) cached.lookup(user(name));
+    source.answer = later;
+    vi.advanceTimersByTime(62_000);
+    const first = cached.lookup(user("fred"));
+    await vi.advanceTimersByTimeAsync(TIMEOUT / 4);
+    expect(await first).toBe(present);
+    expect(await cached.lookup(user("emma"))).toBe(present);
+    answer(limited);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(cached.lookup(user("emma"))).toBe(limited);
+    vi.advanceTimersByTime(16_000);
+    const again = cached.lookup(user("emma"));
+    await vi.advanceTimersByTimeAsync(TIMEOUT / 4 - 1);
+    answer(full);
+    expect(await again).toBe(full);
+  });
+
   it.each<[string, MailboxFacts, number]>([
     ["none that refuses mail", full, 30_000],
     ["none at all by default", present, 0],
@@ -327,8 +347,8 @@ describe("names that are not known", () => {
   });
 
   /** Asks for more unknown names than may be looked up at a time. */
-  function crowd(more: number) {
-    const { cached, source } = cache({ size: 100, negativeTtl: 0 });
+  function crowd(more: number, concurrency?: number) {
+    const { cached, source } = cache({ size: 100, negativeTtl: 0 }, concurrency);
     cached.lookup(user("fred"));
     source.asked.length = 0;
     vi.advanceTimersByTime(60_000);
@@ -350,6 +370,12 @@ describe("names that are not known", () => {
     }
     expect(source.asked).toEqual(names);
     expect(await Promise.all(replies)).toEqual(names.map(() => absent));
+  });
+
+  it("are asked for no more at a time than the store can see to", () => {
+    const { source } = crowd(0, 10);
+    expect(source.asked).toHaveLength(10);
+    expect(crowd(0, 1).source.asked).toHaveLength(8);
   });
 
   it("keep no known user waiting", async () => {
