@@ -8,7 +8,7 @@ import type { CacheCounts } from "../store/cached.ts";
 export function describeStatus(status: Status, now: number): readonly string[] {
   const { version, service, pid, uptime, memory, addresses, store, cache } = status;
   const { requests, connections, reloads } = status;
-  const { open, waiting, accepted, refused } = connections;
+  const { open, waiting, accepted, refused, dropped } = connections;
   return [
     `smmapd ${version}, service ${service}, process ${pid}, up ${duration(uptime)}, ${Math.round(memory / 2 ** 20)} MiB`,
     row("listening", addresses.length === 0 ? "no more" : addresses.join(", ")),
@@ -19,7 +19,10 @@ export function describeStatus(status: Status, now: number): readonly string[] {
     ),
     row("", describeTimes(requests.times)),
     ...requests.replies.map((reply) => row("", describeReply(reply))),
-    row("connections", `${open} open, ${waiting} waiting, ${accepted} so far, ${refused} turned away`),
+    row(
+      "connections",
+      `${open} open, ${waiting} waiting, ${accepted} so far, ${refused} turned away, ${dropped} too slow`,
+    ),
     row("cache", cache === null ? "none" : describeCache(cache)),
     row(
       "reloads",

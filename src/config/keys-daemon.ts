@@ -1,6 +1,6 @@
 import type { KeyDefinition } from "../store/store.ts";
 
-/** The daemon: its store, its sockets, its limits. */
+/** The daemon: its store and its sockets. */
 export const daemonKeys: readonly KeyDefinition[] = [
   {
     name: "smmap_store",
@@ -20,24 +20,6 @@ export const daemonKeys: readonly KeyDefinition[] = [
     type: "duration",
     default: "4s",
     text: "How long one look-up may take, waiting and connecting included. After that the reply is TIMEOUT. Mail servers give up as well: Exim after 5 seconds, sendmail after 30, Postfix after 100.",
-  },
-  {
-    name: "smmap_idle_timeout",
-    type: "duration",
-    default: "1h",
-    text: "How long a client may be silent before its connection is closed.",
-  },
-  {
-    name: "smmap_request_max",
-    type: "bytes",
-    default: "16KiB",
-    text: "The longest request. A longer one is answered PERM, and the connection is closed.",
-  },
-  {
-    name: "smmap_connections_max",
-    type: "integer",
-    default: "10000",
-    text: "How many clients may be connected at once. Mind the limit of open files.",
   },
   {
     name: "smmap_listen",

@@ -6,6 +6,7 @@ import { cacheKeys } from "./keys-cache.ts";
 import { daemonKeys } from "./keys-daemon.ts";
 import { imapKeys } from "./keys-imap.ts";
 import { ldapKeys } from "./keys-ldap.ts";
+import { limitKeys } from "./keys-limits.ts";
 import { logKeys } from "./keys-log.ts";
 import { observeKeys } from "./keys-observe.ts";
 import { processKeys } from "./keys-process.ts";
@@ -16,6 +17,7 @@ export const keys: readonly KeyDefinition[] = [
   ...answerKeys,
   ...daemonKeys,
   ...cacheKeys,
+  ...limitKeys,
   ...processKeys,
   ...logKeys,
   ...observeKeys,

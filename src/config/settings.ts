@@ -5,7 +5,9 @@ import type { RecipientRules } from "../engine/recipient.ts";
 import type { ReplyPolicy } from "../engine/verdict.ts";
 import type { CacheSettings } from "../store/cached.ts";
 import type { Leniency } from "../store/lenient.ts";
+import { milliseconds, notNegative, positive } from "./checks.ts";
 import type { Config } from "./config.ts";
+import { type Limits, readLimits } from "./limits.ts";
 import { chooseStore, type StoreChoice } from "./store-choice.ts";
 
 /** A unix socket by its path, or a TCP address; port 0 lets the system choose. */
@@ -24,11 +26,7 @@ export interface Settings {
   readonly policyListen: readonly ListenAddress[];
   /** Milliseconds. */
   readonly queryTimeout: number;
-  /** Milliseconds. */
-  readonly idleTimeout: number;
-  /** Octets. */
-  readonly requestMax: number;
-  readonly connectionsMax: number;
+  readonly limits: Limits;
   /** Never empty. */
   readonly listen: readonly ListenAddress[];
   /** Where metrics are served; [] is nowhere. */
@@ -89,9 +87,7 @@ export function readSettings(config: Config): Settings {
     },
     policyListen: readListen(config, "smmap_policy_listen"),
     queryTimeout: milliseconds(config, "smmap_query_timeout"),
-    idleTimeout: milliseconds(config, "smmap_idle_timeout"),
-    requestMax: positive(config, "smmap_request_max", config.bytes("smmap_request_max")),
-    connectionsMax: positive(config, "smmap_connections_max", config.integer("smmap_connections_max")),
+    limits: readLimits(config),
     listen: readListen(config, "smmap_listen"),
     metricsListen: readListen(config, "smmap_metrics_listen"),
     controlSocket: readControlSocket(config),
@@ -110,25 +106,6 @@ export function readSettings(config: Config): Settings {
     verdictsKept: notNegative(config, "smmap_cache_verdicts", config.integer("smmap_cache_verdicts")),
     store: chooseStore(config),
   };
-}
-
-function positive(config: Config, key: string, value: number): number {
-  if (value <= 0) throw config.error(key, "must be greater than 0");
-  return value;
-}
-
-function notNegative(config: Config, key: string, value: number): number {
-  if (value < 0) throw config.error(key, "must not be negative");
-  return value;
-}
-
-/** A timer of Node.js holds 2^31 - 1 milliseconds; beyond that it fires at once. */
-const TIMER_MAX = 2 ** 31 - 1;
-
-function milliseconds(config: Config, key: string): number {
-  const value = positive(config, key, config.duration(key)) * 1000;
-  if (value > TIMER_MAX) throw config.error(key, "must be less than 25 days");
-  return value;
 }
 
 function readSocketMode(config: Config): number {

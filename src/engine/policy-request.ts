@@ -24,6 +24,11 @@ export class PolicyDecoder {
     this.#requestMax = requestMax;
   }
 
+  /** Octets that are waiting to be decoded. */
+  get pending(): number {
+    return this.#text.length;
+  }
+
   write(chunk: Buffer): void {
     this.#text += chunk.toString("latin1");
   }

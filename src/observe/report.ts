@@ -51,8 +51,10 @@ export interface ConnectionReport {
   readonly waiting: number;
   /** So far. */
   readonly accepted: number;
-  /** Closed at once, because too many were waiting. */
+  /** Told to try again later, because too many were waiting, or for too long. */
   readonly refused: number;
+  /** Closed, because they took too long to send a request or to read replies. */
+  readonly dropped: number;
 }
 
 export interface ReloadReport {

@@ -1,13 +1,16 @@
 /**
  * One client: bytes in, replies out in the order of the requests, look-ups overlapping. Reading pauses while the queue
- * is full or the client does not read its replies, so neither can grow without bound.
+ * is full, the client does not read its replies, or it is the turn of others, so nothing can grow without bound.
  */
 import type { Duplex } from "node:stream";
+import type { Limits } from "../config/limits.ts";
 import { ProtocolError } from "../engine/netstring.ts";
 import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
 import { clientName } from "./audit.ts";
-import { atEndOfTurn } from "./outbox.ts";
+import type { PlaceSeeker, Places } from "./places.ts";
+import { type SweepClock, ticksOf } from "./sweep.ts";
+import { atEndOfTurn, type Continuing, inLaterTurn, turn } from "./turn.ts";
 
 /** A socket, or what serves as one. */
 export type Client = Duplex & {
@@ -18,6 +21,8 @@ export type Client = Duplex & {
 
 /** Cuts what a client sends into requests. All but `write` throw ProtocolError. */
 export interface RequestDecoder {
+  /** Octets that are waiting to be decoded. */
+  readonly pending: number;
   /** Adds a chunk. It must not be changed afterwards. */
   write(chunk: Buffer): void;
   /** The next request, or null until more bytes come. */
@@ -34,13 +39,18 @@ export interface RequestResponder {
   refuse(fault: string, client: string): string;
 }
 
+/** What connections have in common. */
 export interface ConnectionOptions {
-  readonly decoder: RequestDecoder;
-  /** Milliseconds without a byte from the client until it is dropped; 0 is never. */
-  readonly idleTimeout: number;
+  /** Those of its beginning stay with a connection. */
+  readonly limits: Limits;
+  readonly places: Places;
+  readonly clock: SweepClock;
   /** Asked for at each request, so that a new configuration counts at once. */
   readonly responder: () => RequestResponder;
 }
+
+/** Why a client is dropped. */
+export type Overdue = "slow" | "silent";
 
 /** A request whose reply is not sent yet. */
 interface Place {
@@ -48,14 +58,14 @@ interface Place {
   reply: string | null;
 }
 
-/** Requests of one connection that may wait for a store at a time. */
-const QUEUE_MAX = 64;
-/** Characters of replies that are gathered for one write. */
-const GATHER_MAX = 64 * 1024;
+/** Requests of one connection that are answered in one turn of the event loop. */
+const SHARE = 64;
+/** On the clock of sweeps: it has not begun. */
+const NEVER = -1;
 /** Milliseconds for the client to read our last words and close its side. */
 const LINGER = 2_000;
 
-export class Connection {
+export class Connection implements Continuing, PlaceSeeker {
   readonly #socket: Client;
   readonly #options: ConnectionOptions;
   readonly #decoder: RequestDecoder;
@@ -67,31 +77,46 @@ export class Connection {
     if (this.#unsent === "" || this.#socket.destroyed) return;
     const replies = this.#unsent;
     this.#unsent = "";
-    if (this.#socket.write(replies, "latin1")) return;
+    this.#lastTraffic = this.#options.clock.now;
+    // A socket that has taken it all says "drain" for less than that, and then has nothing left.
+    const isTaken = this.#socket.write(replies, "latin1");
+    if (isTaken || this.#isBlocked || this.#socket.writableLength < this.#options.limits.bytesPerConnection) return;
     this.#isBlocked = true;
+    this.#unreadSince = this.#lastTraffic;
     if (this.#isFinishing) this.#linger();
     this.#pauseOrResume();
   };
-  /** The socket has taken in as much as it likes; wait for "drain". */
+  /** As much waits for the client as may; wait for "drain". */
   #isBlocked = false;
+  /** We have had our share of this turn, or others are before us: goOn or takePlace is called. */
+  #isWaiting = false;
+  /** The turn of which #share is left. */
+  #turn = -1;
+  #share = 0;
+  /** On the clock of sweeps, or NEVER: a request has begun that is not whole yet. */
+  #halfSince = NEVER;
+  /** The same: the client has to read before anything else happens. */
+  #unreadSince = NEVER;
+  #lastTraffic: number;
+  /** The decoder has not been emptied since something new came. */
+  #hasNews = false;
   /** The client has closed its side. */
   #hasEnded = false;
   /** Nothing more is decoded: the stream is at its end, or broken. */
   #isFinal = false;
   /** The server is closing: the stream ends with what was read. */
   #isFinishing = false;
-  /** The server is closing, as soon as the client is silent. */
-  #isLeaving = false;
+  /** The server is closing, and the client has been silent for a while. */
   #isSilent = false;
   #fault: string | null = null;
   #lingering: NodeJS.Timeout | undefined;
 
-  constructor(socket: Client, options: ConnectionOptions) {
+  constructor(socket: Client, decoder: RequestDecoder, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#decoder = options.decoder;
+    this.#decoder = decoder;
     this.#client = clientName(socket.remoteAddress);
-    socket.setTimeout(options.idleTimeout);
+    this.#lastTraffic = options.clock.now;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("end", () => this.#readEnd());
     socket.on("drain", () => this.#drained());
@@ -101,27 +126,47 @@ export class Connection {
     socket.on("close", () => this.#abandon());
   }
 
+  /** Octets that we keep for the client, beyond the requests that are looked up. */
+  get bytes(): number {
+    const { readableLength, writableLength } = this.#socket;
+    return this.#decoder.pending + readableLength + this.#unsent.length + writableLength;
+  }
+
+  /** Drops a client that has had its time. @param patience ticks that it may keep bytes waiting; @returns why, if so */
+  expire(patience: number): Overdue | null {
+    const reason = this.#overdue(patience);
+    if (reason !== null) this.#socket.destroy();
+    return reason;
+  }
+
+  #overdue(patience: number): Overdue | null {
+    if (this.#socket.destroyed) return null;
+    const { clock, limits } = this.#options;
+    if (this.#unreadSince !== NEVER) return clock.now - this.#unreadSince > patience ? "slow" : null;
+    // What we have not looked at is not the client's fault, and the reply to what is looked up starts the clock again.
+    if (this.#isWaiting) return null;
+    if (this.#halfSince !== NEVER) return clock.now - this.#halfSince > patience ? "slow" : null;
+    if (this.#queue.length > 0) return null;
+    return clock.now - this.#lastTraffic > ticksOf(limits.idleTimeout) ? "silent" : null;
+  }
+
   /** Answers what was read, then ends. A client that does not take in its replies is dropped after a while. */
   finish(): void {
     // A paused socket has read ahead of us; this emits "data".
     if (this.#socket.isPaused()) this.#socket.read();
     this.#isFinishing = true;
+    this.#hasNews = true;
     this.#decode();
     if (this.#isBlocked || this.#socket.writableEnded) this.#linger();
   }
 
   /** Ends once the client has asked nothing for so many milliseconds: right after a reply, its next request is under way. */
   finishWhenSilent(milliseconds: number): void {
-    this.#isLeaving = true;
     this.#socket.setTimeout(milliseconds);
   }
 
+  /** Only when leaving; for the rest of its life the sweep looks after it. */
   #timedOut(): void {
-    if (!this.#isLeaving) {
-      // The reply to what is still looked up starts the clock again.
-      if (this.#queue.length === 0) this.#socket.destroy();
-      return;
-    }
     // What came while the process was busy is still unread: timers run first.
     this.#isSilent = true;
     setImmediate(() => {
@@ -132,38 +177,89 @@ export class Connection {
 
   #read(chunk: Buffer): void {
     this.#isSilent = false;
+    this.#lastTraffic = this.#options.clock.now;
     if (this.#isFinal || this.#isFinishing) return;
     this.#decoder.write(chunk);
+    this.#hasNews = true;
     this.#decode();
   }
 
   #readEnd(): void {
     this.#hasEnded = true;
+    this.#hasNews = true;
     this.#decode();
   }
 
   #drained(): void {
     this.#isBlocked = false;
+    this.#unreadSince = NEVER;
     clearTimeout(this.#lingering);
     this.#decode();
   }
 
-  /** Takes requests from the decoder as long as their replies have a place to go. */
+  /** We have a share of this turn, too. */
+  goOn(): void {
+    this.#isWaiting = false;
+    if (!this.#socket.destroyed) this.#decode();
+  }
+
+  /** There is a place for one more request. */
+  takePlace(): void {
+    this.#isWaiting = false;
+    // Waiting was not the client's fault.
+    this.#halfSince = NEVER;
+    if (this.#hasRoom()) this.#takeNext();
+    this.#decode();
+  }
+
+  /** Takes requests from the decoder as long as it is our turn and their replies have a place to go. */
   #decode(): void {
-    while (!this.#isFinal && !this.#isBlocked && this.#queue.length < QUEUE_MAX) {
-      const payload = this.#nextPayload();
-      if (payload === null) break;
-      const reply = this.#respond(payload);
-      if (reply !== null) this.#send(reply);
-    }
+    while (this.#mayTake() && this.#takeNext());
     if (this.#hasEnded || this.#isFinal) this.#endWhenAnswered();
     this.#pauseOrResume();
+  }
+
+  #hasRoom(): boolean {
+    return !this.#isFinal && !this.#isBlocked && this.#queue.length < this.#options.limits.requestsPerConnection;
+  }
+
+  #mayTake(): boolean {
+    if (!this.#hasNews || this.#isWaiting || !this.#hasRoom()) return false;
+    // Nothing will be taken, but somebody has to see that.
+    if (this.#decoder.pending === 0) return true;
+    if (this.#turn !== turn) {
+      this.#turn = turn;
+      this.#share = SHARE;
+    }
+    const { places } = this.#options;
+    if (this.#share > 0 && places.isFree) {
+      this.#share--;
+      return true;
+    }
+    this.#isWaiting = true;
+    if (places.isFree) inLaterTurn(this);
+    else places.seek(this);
+    return false;
+  }
+
+  /** Answers one request. @returns false: none is there */
+  #takeNext(): boolean {
+    const payload = this.#nextPayload();
+    if (payload === null) return false;
+    const reply = this.#respond(payload);
+    if (reply !== null) this.#send(reply);
+    return true;
   }
 
   #nextPayload(): string | null {
     try {
       const payload = this.#decoder.next();
-      if (payload !== null) return payload;
+      if (payload !== null) {
+        this.#halfSince = NEVER;
+        return payload;
+      }
+      this.#hasNews = false;
+      if (this.#halfSince === NEVER && this.#decoder.pending > 0) this.#halfSince = this.#options.clock.now;
       if (this.#hasEnded) this.#decoder.end();
       this.#isFinal = this.#hasEnded || this.#isFinishing;
     } catch (error) {
@@ -182,6 +278,7 @@ export class Connection {
     if (isReady && this.#queue.length === 0) return reply;
     const place: Place = { lookup, reply: isReady ? reply : null };
     this.#queue.push(place);
+    this.#options.places.take();
     if (!isReady) {
       void reply.then((text) => {
         place.reply = text;
@@ -202,6 +299,7 @@ export class Connection {
     }
     if (ready === 0) return;
     this.#queue.splice(0, ready);
+    this.#options.places.give(ready);
     this.#send(replies);
     this.#decode();
   }
@@ -209,7 +307,7 @@ export class Connection {
   #send(replies: string): void {
     if (this.#unsent === "") atEndOfTurn(this.#flush);
     this.#unsent += replies;
-    if (this.#unsent.length >= GATHER_MAX) this.#flush();
+    if (this.#unsent.length >= this.#options.limits.bytesPerConnection) this.#flush();
   }
 
   /** Once the queue is empty: the last words, if the client broke the protocol, and our end of the connection. */
@@ -218,6 +316,7 @@ export class Connection {
     this.#flush();
     if (this.#fault === null) this.#socket.end();
     else this.#socket.end(this.#fault, "latin1");
+    this.#unreadSince = this.#options.clock.now;
     // What the client still sends is read and thrown away: closing on unread bytes would reset our last reply away.
     if (!this.#hasEnded || this.#isFinishing) this.#linger();
   }
@@ -228,7 +327,7 @@ export class Connection {
   }
 
   #pauseOrResume(): void {
-    const wait = !this.#isFinal && (this.#isBlocked || this.#queue.length >= QUEUE_MAX);
+    const wait = !this.#isFinal && (this.#isWaiting || !this.#hasRoom());
     if (wait !== this.#socket.isPaused()) {
       if (wait) this.#socket.pause();
       else this.#socket.resume();
@@ -237,10 +336,13 @@ export class Connection {
 
   #abandon(): void {
     clearTimeout(this.#lingering);
+    this.#isFinal = true;
+    if (this.#isWaiting) this.#options.places.forget(this);
     // An error with its stack costs more than the rest of a short connection.
     if (this.#queue.length === 0) return;
     const gone = new StoreError("closed", "the client is gone");
     for (const { lookup } of this.#queue) lookup.abort(gone);
+    this.#options.places.give(this.#queue.length);
     this.#queue = [];
   }
 }

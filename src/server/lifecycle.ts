@@ -15,6 +15,7 @@ import { type StandardInput, standardClient, standardInput } from "./inherited.t
 import { logOptions } from "./log-options.ts";
 import type { Master } from "./master.ts";
 import { Observation } from "./observation.ts";
+import { fitOpenFiles, openFilesMax } from "./open-files.ts";
 import { OwnFile } from "./own-file.ts";
 import type { Primary } from "./primary.ts";
 import { chooseIdentity, dropPrivileges, type Identity } from "./privileges.ts";
@@ -248,9 +249,9 @@ class Life {
     const { settings } = configuration;
     this.#processLog.adjust(this.#logOptions(settings.log));
     const service = await startService(configuration, { skipPlus, tally: this.#tally, log: this.#log });
-    const { requestMax, idleTimeout, connectionsMax } = settings;
     const { responder, policyResponder } = service;
-    server.settings = { responder, policyResponder, requestMax, idleTimeout, connectionsMax };
+    const limits = fitOpenFiles(settings.limits, openFilesMax(), this.#log);
+    server.settings = { responder, policyResponder, limits };
     this.#drainTimeout = configuration.process.drainTimeout;
     return service;
   }
@@ -324,7 +325,7 @@ class Life {
   #letGo(server: Server, { haste }: Ending): Promise<void> {
     if (haste === "at once") return server.close();
     if (haste === "drain") return server.drain(MOMENT, this.#drainTimeout);
-    const { idleTimeout } = server.settings;
+    const { idleTimeout } = server.settings.limits;
     return server.drain(Math.min(idleTimeout, PATIENCE), Number.POSITIVE_INFINITY);
   }
 

@@ -26,6 +26,8 @@ export interface ListenOptions {
   /** The option that says where, for messages. */
   readonly key: string;
   readonly rights: SocketRights;
+  /** A client could not be accepted; the next one may be. */
+  readonly onAcceptError?: (error: Error) => void;
 }
 
 export interface Listener {
@@ -53,6 +55,8 @@ export function listen(
 export async function listenWith(server: Server, source: ListenSource, options: ListenOptions): Promise<Listener> {
   if ("path" in source) await removeStaleSocket(source.path);
   await bind(server, source, options.key);
+  // Without a listener an error would be the end of the process.
+  server.on("error", options.onAcceptError ?? (() => {}));
   const listener = { name: nameOf(server, source), fd: descriptorOf(server), close: () => void server.close() };
   try {
     if ("path" in source) setRights(source.path, options.rights);

@@ -34,8 +34,13 @@ const counters: readonly NumberDefinition[] = [
   },
   {
     name: "smmapd_connections_refused_total",
-    help: "Clients that were turned away, because too many were waiting.",
+    help: "Clients that were told to try again later, because too many were waiting, or for too long.",
     samples: ({ connections }) => connections.refused,
+  },
+  {
+    name: "smmapd_connections_dropped_total",
+    help: "Clients that took too long to send a request or to read replies.",
+    samples: ({ connections }) => connections.dropped,
   },
   {
     name: "smmapd_store_errors_total",

@@ -1,24 +1,24 @@
 /** All listening sockets and all connections of the daemon. */
+import type { Limits } from "../config/limits.ts";
 import { NetstringDecoder } from "../engine/netstring.ts";
 import { PolicyDecoder } from "../engine/policy-request.ts";
 import type { ConnectionReport } from "../observe/report.ts";
 import type { Log } from "../store/store.ts";
-import { type Client, Connection, type ConnectionOptions } from "./connection.ts";
+import { Admission, type Visitor } from "./admission.ts";
+import { type Client, Connection, type ConnectionOptions, type RequestDecoder } from "./connection.ts";
 import { type Listener, type ListenSource, listen, type Protocol, type SocketRights } from "./listen.ts";
+import { Places } from "./places.ts";
 import type { PolicyResponder } from "./policy-responder.ts";
 import type { ServedSocket } from "./primary.ts";
+import { Rarely } from "./rarely.ts";
 import type { Responder } from "./responder.ts";
+import { Sweep, ticksOf } from "./sweep.ts";
 
 /** What may change while the server runs: a new configuration replaces it whole. */
 export interface ServerSettings {
   readonly responder: Responder;
   readonly policyResponder: PolicyResponder;
-  /** Octets of the longest request payload. */
-  readonly requestMax: number;
-  /** Milliseconds until an idle client is dropped; 0 is never. */
-  readonly idleTimeout: number;
-  /** Connections served at a time; more of them wait. */
-  readonly connectionsMax: number;
+  readonly limits: Limits;
 }
 
 /** Who counts connections. */
@@ -29,8 +29,10 @@ export interface ServerWatch {
   emptied(): void;
 }
 
-/** Connections that may wait for their turn; the rest is closed at once. */
-const WAITING_MAX = 1024;
+/** Said of a client that is dropped. */
+const SLOW = "clients are dropped that take too long to send a request or to read replies";
+/** Ticks that a client may keep bytes waiting where there are too many of them. */
+const SHORT_PATIENCE = 1;
 
 export class Server {
   readonly #log: Log;
@@ -38,20 +40,35 @@ export class Server {
   #settings: ServerSettings | null;
   readonly #listeners: (Listener & { readonly protocol: Protocol })[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #waiting = new Map<Client, Protocol>();
+  readonly #places = new Places(Number.POSITIVE_INFINITY);
+  readonly #sweep = new Sweep(() => this.#look());
+  readonly #rarely: Rarely;
+  readonly #admission: Admission;
+  /** What connections have in common with those before; made when wanted. */
+  #options: Partial<Record<Protocol, ConnectionOptions>> = {};
+  /** What all connections kept waiting at the last tick, in octets. */
+  #bytes = 0;
   /** Milliseconds of silence after which a client is let go; null: we are not about to end. */
   #silence: number | null = null;
   #isClosing = false;
   #closing: NodeJS.Timeout | undefined;
   #whenEmpty: (() => void)[] = [];
   #accepted = 0;
-  #refused = 0;
+  #dropped = 0;
 
   /** @param settings null: they come later, and clients wait for them */
   constructor(settings: ServerSettings | null, log: Log, watch: ServerWatch | null = null) {
-    this.#settings = settings;
+    this.#settings = null;
     this.#log = log;
     this.#watch = watch;
+    this.#rarely = new Rarely(log);
+    this.#admission = new Admission({
+      clock: this.#sweep,
+      log: this.#rarely,
+      serve: (visitor) => this.#serve(visitor),
+      onGone: () => this.#left(),
+    });
+    if (settings !== null) this.settings = settings;
   }
 
   /** Where it listens: PATH or HOST:PORT. */
@@ -66,7 +83,8 @@ export class Server {
 
   get connectionCounts(): ConnectionReport {
     const { size: open } = this.#connections;
-    return { open, waiting: this.#waiting.size, accepted: this.#accepted, refused: this.#refused };
+    const { waiting, refused } = this.#admission;
+    return { open, waiting, accepted: this.#accepted, refused, dropped: this.#dropped };
   }
 
   get settings(): ServerSettings {
@@ -74,10 +92,12 @@ export class Server {
     return this.#settings;
   }
 
-  /** From the next request on. Limits of a connection are those of its beginning. */
+  /** From the next request on. What a connection by itself may do is settled at its beginning. */
   set settings(settings: ServerSettings) {
     this.#settings = settings;
-    this.#admitWaiting();
+    this.#options = {};
+    this.#places.resize(settings.limits.requestsMax);
+    this.#admission.limits = settings.limits;
   }
 
   /** @param rights of unix sockets' files; @throws ConfigError where an address cannot be had */
@@ -89,7 +109,9 @@ export class Server {
     const key = protocol === "socketmap" ? "smmap_listen" : "smmap_policy_listen";
     for (const source of sources) {
       const onConnection = (client: Client) => this.welcome(client, protocol);
-      const listener = await listen(source, { key, rights, onConnection });
+      const onAcceptError = (error: Error) =>
+        this.#rarely.warn(key, `a client could not be accepted: ${error.message}`);
+      const listener = await listen(source, { key, rights, onConnection, onAcceptError });
       this.#listeners.push({ ...listener, protocol });
     }
   }
@@ -102,8 +124,8 @@ export class Server {
     }
     this.#accepted++;
     this.#watch?.opened();
-    if (this.#hasRoom()) this.#serve(client, protocol);
-    else this.#letWait(client, protocol);
+    this.#admission.enter(client, protocol);
+    this.#sweep.start();
   }
 
   /**
@@ -123,8 +145,7 @@ export class Server {
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#stopListening();
-    for (const client of this.#waiting.keys()) client.destroy();
-    this.#waiting.clear();
+    this.#admission.close();
     for (const connection of this.#connections) connection.finish();
     await this.#emptied();
   }
@@ -139,54 +160,51 @@ export class Server {
   }
 
   #isEmpty(): boolean {
-    return this.#connections.size === 0 && this.#waiting.size === 0;
+    return this.#connections.size === 0 && this.#admission.waiting === 0;
   }
 
-  #hasRoom(): boolean {
-    return this.#settings !== null && this.#connections.size < this.#settings.connectionsMax;
-  }
-
-  #serve(client: Client, protocol: Protocol): void {
-    const connection = new Connection(client, this.#connectionOptions(protocol));
+  #serve(visitor: Visitor): void {
+    const { client, protocol } = visitor;
+    const connection = new Connection(client, this.#decoderFor(protocol), this.#optionsFor(protocol));
     this.#connections.add(connection);
     this.#log.debug("accepted connection");
     if (this.#silence !== null) connection.finishWhenSilent(this.#silence);
     client.once("close", () => {
       this.#connections.delete(connection);
-      this.#admitWaiting();
+      this.#admission.leave(visitor);
       this.#left();
     });
   }
 
-  #connectionOptions(protocol: Protocol): ConnectionOptions {
-    const { requestMax, idleTimeout } = this.settings;
-    return protocol === "socketmap"
-      ? { idleTimeout, decoder: new NetstringDecoder(requestMax), responder: () => this.settings.responder }
-      : { idleTimeout, decoder: new PolicyDecoder(requestMax), responder: () => this.settings.policyResponder };
+  #decoderFor(protocol: Protocol): RequestDecoder {
+    const { requestMax } = this.settings.limits;
+    return protocol === "socketmap" ? new NetstringDecoder(requestMax) : new PolicyDecoder(requestMax);
   }
 
-  #letWait(client: Client, protocol: Protocol): void {
-    if (this.#waiting.size === 0 && this.#settings !== null) {
-      this.#log.warning(`smmap_connections_max: all ${this.#settings.connectionsMax} connections are in use`);
-    }
-    if (this.#waiting.size >= WAITING_MAX) {
-      this.#refused++;
-      client.destroy();
-      return;
-    }
-    this.#waiting.set(client, protocol);
-    client.on("error", () => {});
-    client.once("close", () => {
-      if (this.#waiting.delete(client)) this.#left();
-    });
+  #optionsFor(protocol: Protocol): ConnectionOptions {
+    this.#options[protocol] ??= {
+      limits: this.settings.limits,
+      places: this.#places,
+      clock: this.#sweep,
+      responder: protocol === "socketmap" ? () => this.settings.responder : () => this.settings.policyResponder,
+    };
+    return this.#options[protocol];
   }
 
-  #admitWaiting(): void {
-    for (const [client, protocol] of this.#waiting) {
-      if (this.#isClosing || !this.#hasRoom()) return;
-      this.#waiting.delete(client);
-      this.#serve(client, protocol);
+  /** At each tick. @returns false: nobody is there */
+  #look(): boolean {
+    if (this.#settings === null) return true;
+    const { bytesMax, requestTimeout } = this.#settings.limits;
+    const patience = this.#bytes > bytesMax ? SHORT_PATIENCE : ticksOf(requestTimeout);
+    const before = this.#dropped;
+    this.#bytes = 0;
+    for (const connection of this.#connections) {
+      if (connection.expire(patience) === "slow") this.#dropped++;
+      else this.#bytes += connection.bytes;
     }
+    if (this.#dropped > before) this.#rarely.warn("smmap_request_timeout", SLOW);
+    this.#admission.expire();
+    return !this.#isEmpty();
   }
 
   #left(): void {

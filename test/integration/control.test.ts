@@ -168,7 +168,7 @@ describe("smmapd status", () => {
     expect(out).toMatch(/^requests +\d+\.\d a second, 0\.0 a second failing; 0 in flight$/m);
     expect(out).toMatch(/^ +2 {2}cyrus OK \(accept\)$/m);
     expect(out).toMatch(/^ +1 {2}cyrus NOTFOUND \(absent\)$/m);
-    expect(out).toMatch(/^connections +[01] open, 0 waiting, 1 so far, 0 turned away$/m);
+    expect(out).toMatch(/^connections +[01] open, 0 waiting, 1 so far, 0 turned away, 0 too slow$/m);
     expect(out).toMatch(/^cache +\d answers kept; 1 hits \(33\.3 %\), 2 misses, 0 joined, 0 stale$/m);
     expect(out).toMatch(/^reloads +1, the last one \d+ s ago$/m);
     expect(out).toMatch(/^ +[\d.]+ ms {2}absent {6}cyrus nobody@village\.example {2}\(\d+ s ago\)$/m);

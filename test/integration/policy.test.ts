@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type MemoryStore, memoryVillage } from "../../fixtures/memory-store.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { silentLog } from "../../fixtures/store-conformance.ts";
-import { testTexts as texts } from "../../fixtures/test-server.ts";
+import { testLimits, testTexts as texts } from "../../fixtures/test-server.ts";
 import { villageRules } from "../../fixtures/village.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../src/engine/verdict.ts";
@@ -31,9 +31,7 @@ function settings(policy: ReplyPolicy, value: "key" | "mailbox" = "key"): Server
   return {
     responder: new Responder({ recipients, store, value, accessMaps, ...rest }),
     policyResponder: new PolicyResponder({ check, texts, ...rest }),
-    requestMax: 1024,
-    idleTimeout: 0,
-    connectionsMax: 100,
+    limits: { ...testLimits, requestMax: 1024 },
   };
 }
 

@@ -28,7 +28,7 @@ function sampleReport(slot: number): Report {
     cpu: 3,
     addresses: ["/run/smmap"],
     requests: { inFlight: 1, perSecond: 2, failuresPerSecond: 3, times, replies: replies.list() },
-    connections: { open: 1, waiting: 2, accepted: 3, refused: 4 },
+    connections: { open: 1, waiting: 2, accepted: 3, refused: 4, dropped: 5 },
     reloads: { succeeded: 1, failed: 2, lastAt: 3 },
     store: { name: "ldap", reason: "smmap_store: ldap", isResting: true, times, errors: zeros, spared: 1 },
     cache: { hits: 1, misses: 2, joined: 3, stale: 4, entries: 5 },
