@@ -66,6 +66,16 @@ describe("a look-up", () => {
     expect(searches()).toBe(3);
   });
 
+  it("of nobody shares the second search with others at that moment, and so does its failure", async () => {
+    await start([false, false, false, true, false]);
+    expect(await Promise.all([lookup(), lookup(), lookup()])).toEqual(Array(3).fill({ exists: false }));
+    expect(searches()).toBe(4);
+    vi.advanceTimersByTime(1000);
+    const failed = await Promise.allSettled([lookup(), lookup()]);
+    expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(searches()).toBe(7);
+  });
+
   it("where there is nobody at all is no answer", async () => {
     await start([false]);
     await expect(lookup()).rejects.toThrow('shows no users at all below "dc=test"');
