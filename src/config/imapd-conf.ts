@@ -44,6 +44,9 @@ export function readImapdConf(file: string, prefix: string | undefined): ImapdCo
   return parseImapdConf(file, (path) => openSource(path, prefix));
 }
 
+/** Files that may be included in one another. The original keeps them all open, so it has its limit, too. */
+const INCLUDED_MAX = 100;
+
 /** As readImapdConf, with the files taken from `open`. */
 export function parseImapdConf(file: string, open: (path: string) => SourceFile): ImapdConf {
   const options: OptionLine[] = [];
@@ -51,7 +54,7 @@ export function parseImapdConf(file: string, open: (path: string) => SourceFile)
   const worldReadable = new Set<string>();
   const seen = new Set<string>();
 
-  function readFile(path: string): void {
+  function readFile(path: string, depth: number): void {
     const source = open(path);
     if (seen.has(path)) throw new ConfigError(`configuration file ${path} included twice`);
     seen.add(path);
@@ -62,7 +65,10 @@ export function parseImapdConf(file: string, open: (path: string) => SourceFile)
       const option = parseLine(logical, path);
       if (option === null) continue;
       if (option.name === "@include") {
-        readFile(option.value);
+        if (depth === INCLUDED_MAX) {
+          throw new ConfigError(`too many files within files on line ${option.line} of configuration file ${path}`);
+        }
+        readFile(option.value, depth + 1);
       } else if (option.name.startsWith("@")) {
         throw new ConfigError(`invalid directive on line ${option.line} of configuration file ${path}`);
       } else {
@@ -71,7 +77,7 @@ export function parseImapdConf(file: string, open: (path: string) => SourceFile)
     }
   }
 
-  readFile(file);
+  readFile(file, 0);
   return { file, options, warnings, worldReadable };
 }
 
@@ -86,7 +92,8 @@ interface LogicalLine {
 }
 
 function* logicalLines(bytes: string): Generator<LogicalLine> {
-  let text = "";
+  // Joined at the end only: a line may be continued very often. None is empty.
+  let parts: string[] = [];
   let line = 0;
   let isContinued = false;
   for (let at = 0; at < bytes.length; ) {
@@ -97,17 +104,21 @@ function* logicalLines(bytes: string): Generator<LogicalLine> {
     line++;
     // The original works with C strings: a NUL ends the line.
     const nul = physical.indexOf("\0");
-    text += nul < 0 ? physical : physical.slice(0, nul);
-    if (nul < 0 && newline >= 0 && text.endsWith("\\")) {
-      text = text.slice(0, -1);
+    const kept = nul < 0 ? physical : physical.slice(0, nul);
+    if (kept !== "") parts.push(kept);
+    // Perhaps that of an earlier line, where this one is empty.
+    const last = parts.at(-1) ?? "";
+    if (nul < 0 && newline >= 0 && last.endsWith("\\")) {
+      parts.pop();
+      if (last.length > 1) parts.push(last.slice(0, -1));
       isContinued = true;
     } else {
-      yield { text, line, isContinued, isLost: false };
-      text = "";
+      yield { text: parts.join(""), line, isContinued, isLost: false };
+      parts = [];
       isContinued = false;
     }
   }
-  if (isContinued) yield { text, line, isContinued, isLost: true };
+  if (isContinued) yield { text: parts.join(""), line, isContinued, isLost: true };
 }
 
 const blanks = " \t\n\v\f\r";

@@ -7,6 +7,8 @@ export function nearestName(name: string, names: Iterable<string>): string | nul
   let nearest: string | null = null;
   let best = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of names) {
+    // So many letters there are to insert or delete at least; a name without end is compared with none.
+    if (Math.abs(name.length - candidate.length) >= best) continue;
     const distance = editDistance(name, candidate);
     if (distance < best) {
       nearest = candidate;

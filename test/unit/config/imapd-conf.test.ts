@@ -32,6 +32,7 @@ describe("physical and logical lines", () => {
     ["a NUL ends the line", "a: b\0c\nd: e\0\\\nf: g\n", ["a=b@1", "d=e@2", "f=g@3"]],
     ["a backslash before a NUL continues nothing", "a: b\\\0c\nd: e\n", ["a=b\\@1", "d=e@2"]],
     ["a long line", `a: ${"b".repeat(100_000)}\n`, [`a=${"b".repeat(100_000)}@1`]],
+    ["continuations without end", `a: ${"b\\\n".repeat(100_000)}c\n`, [`a=${"b".repeat(100_000)}c@100001`]],
     ["lines are counted inside continuations", "a: \\\n\\\nb\nc: d\n", ["a=b@3", "c=d@4"]],
   ])("%s", (_, text, expected) => {
     expect(options(text)).toEqual(expected);
@@ -108,6 +109,12 @@ describe("@include", () => {
     ["each other", { "imapd.conf": "@include: a\n", a: "@include: b\n", b: "@include: a\n" }, "a included twice"],
   ])("refuses %s", (_, files, error) => {
     expect(configErrorOf(() => parse(files))).toBe(`configuration file ${error}`);
+  });
+
+  it("refuses a row of files without end", () => {
+    const row = Array.from({ length: 200 }, (_, n) => [`${n}`, `#\n@include: ${n + 1}\n`]);
+    const error = configErrorOf(() => parse({ "imapd.conf": "@include: 0\n", ...Object.fromEntries(row) }));
+    expect(error).toBe("too many files within files on line 2 of configuration file 99");
   });
 
   it("names the included file in errors", () => {
