@@ -3,7 +3,7 @@
  * connections as fast as the daemon answers; with SQLite, with a directory and with Cyrus, which fall silent in the end.
  *
  *     npm run bench:attack -- [--record] [--stores sqlite,ldap,imap] [--sqlite-names 5000000] [--ldap-names 500000]
- *                             [--imap-names 100000] [--depth 1]
+ *                             [--imap-names 50000] [--depth 1]
  */
 import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
     stores: { type: "string", default: "sqlite,ldap,imap" },
     "sqlite-names": { type: "string", default: "5000000" },
     "ldap-names": { type: "string", default: "500000" },
-    "imap-names": { type: "string", default: "100000" },
+    "imap-names": { type: "string", default: "50000" },
     /** Requests in flight on each of the attack's connections. */
     depth: { type: "string", default: "1" },
     record: { type: "boolean", default: false },

@@ -9,11 +9,13 @@
 import { readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { Cyrus } from "../fixtures/servers/cyrus.ts";
+import type { Cyrus } from "../fixtures/servers/cyrus.ts";
 import type { CyrusClient } from "../fixtures/servers/cyrus-client.ts";
 import { openImapStore } from "../fixtures/servers/cyrus-store.ts";
 import { Lookup } from "../src/store/lookup.ts";
 import type { MailboxStore, UserMailbox } from "../src/store/store.ts";
+import { startCyrus } from "./cyrus-mailboxes.ts";
+import { userAt } from "./population.ts";
 
 const USERS = 1000;
 const ROUNDS = 15;
@@ -36,7 +38,7 @@ async function measure(lanes: readonly ((user: string) => Promise<void>)[]): Pro
   await Promise.all(
     lanes.map(async (ask, lane) => {
       for (let i = lane; performance.now() - start < DURATION; i += lanes.length) {
-        await ask(`user${i % USERS}`);
+        await ask(userAt(i % USERS).name);
         answered++;
       }
     }),
@@ -101,7 +103,7 @@ async function endure(cyrus: Cyrus): Promise<{ before: Footprint; after: Footpri
   const lookUp = async (count: number) => {
     let asked = 0;
     const lanes = Array.from({ length: 16 }, async () => {
-      while (asked < count) await ask(`user${asked++ % USERS}`);
+      while (asked < count) await ask(userAt(asked++ % USERS).name);
     });
     await Promise.all(lanes);
   };
@@ -115,22 +117,12 @@ async function endure(cyrus: Cyrus): Promise<{ before: Footprint; after: Footpri
   }
 }
 
-async function fill(cyrus: Cyrus): Promise<void> {
-  const client = await cyrus.admin();
-  for (let i = 0; i < USERS; i++) {
-    await client.ok(`CREATE "user/user${i}"`);
-    await client.ok(`SETQUOTA "user/user${i}" (STORAGE 1000 MESSAGE 1000)`);
-  }
-  await client.close();
-}
-
 function mebibytes(octets: number): string {
   return (octets / 2 ** 20).toFixed(1);
 }
 
-const cyrus = await Cyrus.start();
+const cyrus = await startCyrus(USERS);
 try {
-  await fill(cyrus);
   const lines = [
     "## The imap store",
     "",

@@ -10,9 +10,10 @@ import { readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { cpus, loadavg } from "node:os";
 import { openLdapStore } from "../fixtures/servers/ldap-store.ts";
-import { Slapd } from "../fixtures/servers/slapd.ts";
 import { Lookup } from "../src/store/lookup.ts";
 import type { MailboxStore, UserMailbox } from "../src/store/store.ts";
+import { directoryConf, startDirectory } from "./directory.ts";
+import { DOMAIN, userAt } from "./population.ts";
 
 const ENTRIES = 100_000;
 const CONCURRENT = 64;
@@ -32,35 +33,12 @@ interface Measurement {
   readonly p99: number;
 }
 
-function userName(i: number): string {
-  return `user${String(i).padStart(7, "0")}`;
-}
-
-function ldif(): string {
-  const head = "dn: dc=test\nobjectClass: dcObject\nobjectClass: organization\no: test\ndc: test\n";
-  const entries = Array.from({ length: ENTRIES }, (_, i) => {
-    const name = userName(i);
-    return [
-      `dn: uid=${name},dc=test`,
-      "objectClass: inetOrgPerson",
-      `uid: ${name}`,
-      `cn: ${name}`,
-      "sn: test",
-      `mail: ${name}@example.org`,
-      "employeeNumber: 1000",
-      "employeeType: 1000000",
-      "",
-    ].join("\n");
-  });
-  return `${[head, ...entries].join("\n")}`;
-}
-
 /** Asks for entries all over the directory; every hundredth is not there. */
 async function ask(store: MailboxStore, i: number): Promise<void> {
   const isThere = i % 100 !== 0;
-  const user = isThere ? userName((i * 7919) % ENTRIES) : `nobody${i}`;
-  const address = `${user}@example.org`;
-  const mailbox: UserMailbox = { kind: "user", user, domain: "example.org", folders: [], address, detail: null };
+  const user = isThere ? userAt((i * 7919) % ENTRIES).name : `nobody${i}`;
+  const address = `${user}@${DOMAIN}`;
+  const mailbox: UserMailbox = { kind: "user", user, domain: DOMAIN, folders: [], address, detail: null };
   const facts = await store.lookup(mailbox, new Lookup());
   if (facts.exists !== isThere) throw new Error(`${address}: ${JSON.stringify(facts)}`);
 }
@@ -126,23 +104,9 @@ function mebibytes(octets: number): string {
 }
 
 const [busy = 0] = loadavg();
-const slapd = await Slapd.start({
-  suffix: "dc=test",
-  ldif: ldif(),
-  indexes: ["mail eq"],
-  databaseLines: ["access to * by * read"],
-});
+const slapd = await startDirectory(ENTRIES);
 try {
-  const store = openLdapStore({
-    ldap_uri: slapd.uri,
-    ldap_base: "dc=test",
-    ldap_filter: "(mail=%u)",
-    smmap_ldap_preset: "custom",
-    smmap_ldap_quota_attribute: "employeeType",
-    smmap_ldap_usage_attribute: "employeeNumber",
-    smmap_ldap_quota_unit: "b",
-    smmap_pool_size: "1",
-  });
+  const store = openLdapStore({ ...directoryConf(slapd), smmap_pool_size: "1" });
   const alone: Measurement[] = [];
   const together: Measurement[] = [];
   // The first round warms up.

@@ -22,7 +22,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "1.5" },
-    cases: { type: "string", default: "32x1,32x1-ranked,1x1,8x1,32x16,32x16-ranked,32xchurn,32xchurn-ranked" },
+    cases: { type: "string", default: "32x1,32x1-ranked,1x1,8x1,32x16,32xchurn,32xchurn-ranked" },
     record: { type: "boolean", default: false },
   },
 });
