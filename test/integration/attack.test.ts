@@ -73,18 +73,17 @@ async function attack(names: number): Promise<string[]> {
 /** Asks for users until something is done: at least once, and each time they must get their mail. */
 async function serveUsers(something: Promise<unknown>): Promise<void> {
   let isDone = false;
-  const done = something.finally(() => {
-    isDone = true;
-  });
   const client = await connect();
-  try {
+  const serve = async () => {
     do {
       expect(await client.askAll(users)).toEqual(users.map((key) => `OK ${key}`));
     } while (!isDone);
-  } finally {
     client.close();
-    await done;
-  }
+  };
+  const end = () => {
+    isDone = true;
+  };
+  await Promise.all([something.finally(end), serve()]);
 }
 
 /** Octets of the daemon's own memory, and its part of what it shares. */
