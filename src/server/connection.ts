@@ -314,6 +314,11 @@ export class Connection implements Continuing, PlaceSeeker {
   #endWhenAnswered(): void {
     if (!this.#isFinal || this.#queue.length > 0 || this.#socket.writableEnded) return;
     this.#flush();
+    // The system has all of our replies, and nothing will come that could reset them away: closing says both.
+    if (this.#hasEnded && this.#fault === null && this.#socket.writableLength === 0) {
+      this.#socket.destroy();
+      return;
+    }
     if (this.#fault === null) this.#socket.end();
     else this.#socket.end(this.#fault, "latin1");
     this.#unreadSince = this.#options.clock.now;

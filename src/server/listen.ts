@@ -1,8 +1,7 @@
 /** Where the listening sockets come from. The only place that makes them. */
-import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, existsSync, linkSync, lstatSync, renameSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/settings.ts";
 import { ConfigError } from "../store/store.ts";
@@ -39,8 +38,8 @@ export interface Listener {
   close(): void;
 }
 
-/** Connections that the kernel may keep for us. */
-const BACKLOG = 1024;
+/** Connections that the kernel may keep for us: as many as it will by default (net.core.somaxconn). */
+const BACKLOG = 4096;
 
 /** @throws ConfigError where the address cannot be had */
 export function listen(
@@ -53,8 +52,9 @@ export function listen(
 
 /** The same with a server that is made already, such as one of HTTP. */
 export async function listenWith(server: Server, source: ListenSource, options: ListenOptions): Promise<Listener> {
-  if ("path" in source) await removeStaleSocket(source.path);
-  await bind(server, source, options.key);
+  const bound = () => bind(server, source, options.key);
+  if ("path" in source) await alone(source.path, () => removeIfStale(source.path).then(bound));
+  else await bound();
   // Without a listener an error would be the end of the process.
   server.on("error", options.onAcceptError ?? (() => {}));
   const listener = { name: nameOf(server, source), fd: descriptorOf(server), close: () => void server.close() };
@@ -108,31 +108,46 @@ function setRights(path: string, { mode, uid, gid }: SocketRights): void {
 }
 
 /** Removes a socket's file that a dead process left. A living one is left alone: binding then says that it is in use. */
-export async function removeStaleSocket(path: string): Promise<void> {
-  if (!(await isStale(path))) return;
-  // Another process may have put its own there meanwhile: what was taken away is asked again, and put back if it lives.
-  const aside = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
-  try {
-    renameSync(path, aside);
-  } catch (error) {
-    // Another process was faster.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  if (!(await isStale(aside))) linkSync(aside, path);
-  unlinkSync(aside);
+export function removeStaleSocket(path: string): Promise<void> {
+  return alone(path, () => removeIfStale(path));
 }
 
-/** Milliseconds that a process may take from making a socket's file to listening on it. */
-const YOUTH = 1_000;
+async function removeIfStale(path: string): Promise<void> {
+  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+  if (isSocket && (await isRefused(path))) rmSync(path, { force: true });
+}
 
-async function isStale(path: string): Promise<boolean> {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (!stat?.isSocket() || !(await isRefused(path))) return false;
-  const rest = stat.mtimeMs + YOUTH - Date.now();
-  if (rest <= 0 || rest > YOUTH) return true;
-  await delay(rest);
-  return await isRefused(path);
+/** Milliseconds after which a lock was left by a process that died. */
+const LOCK_AGE = 5_000;
+const LOCK_INTERVAL = 20;
+
+/**
+ * Does something with a path while no other of our processes does: a socket that another one has bound and does not yet
+ * listen on looks as dead as a stale one.
+ */
+async function alone<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const lock = `${path}.lock`;
+  const isLocked = await take(lock);
+  try {
+    return await work();
+  } finally {
+    if (isLocked) rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+/** @returns false: there can be no lock, and no socket either */
+async function take(lock: string): Promise<boolean> {
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
+    }
+    const since = lstatSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - since > LOCK_AGE) rmSync(lock, { recursive: true, force: true });
+    else await delay(LOCK_INTERVAL);
+  }
 }
 
 function isRefused(path: string): Promise<boolean> {
