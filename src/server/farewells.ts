@@ -12,7 +12,7 @@ const words: Readonly<Record<Protocol, string>> = {
 /** Milliseconds for the client to read and close its side. */
 const LINGER = 2_000;
 /** Farewells at a time; beyond that connections are closed without a word, which mail servers take for the same. */
-const AT_A_TIME = 64;
+const AT_A_TIME = 256;
 
 export class Farewells {
   readonly #leaving = new Map<Client, NodeJS.Timeout>();

@@ -7,7 +7,7 @@ import type { Limits } from "../config/limits.ts";
 import type { Log } from "../store/store.ts";
 
 /** Files that are no connections: libraries, log, sockets, the store; and clients that are told that there is no room. */
-const RESERVE = 128;
+const RESERVE = 320;
 
 /** How many files this process may have open; where the system does not tell, any number. */
 export function openFilesMax(): number {
