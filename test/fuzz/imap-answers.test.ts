@@ -43,6 +43,8 @@ const answers: Readonly<Record<string, string>> = {
     "* QUOTAROOT user/anna user/anna\r\n* QUOTA user/anna (STORAGE 700 1000 MESSAGE 5 50)\r\nTAG OK Completed\r\n",
   'GETQUOTAROOT "user/anna@hill.test"': "* QUOTAROOT user/anna@hill.test\r\nTAG OK Completed\r\n",
   'GETQUOTA "@hill.test"': "* QUOTA @hill.test (STORAGE 700 1000 MESSAGE 5 50)\r\nTAG OK Completed\r\n",
+  // Asked where GETACL is refused.
+  'MYRIGHTS "news"': "* MYRIGHTS news lrp\r\nTAG OK Completed\r\n",
   'GETACL "news"': "* ACL news anyone lrsp -anonymous s\r\nTAG OK Completed\r\n",
   'GETQUOTAROOT "news"':
     "* QUOTAROOT news news\r\n* QUOTA news (STORAGE 700 1000 MESSAGE 5 50)\r\nTAG OK Completed\r\n",
@@ -90,6 +92,11 @@ function optionsFor(port: number): ImapOptions {
   };
 }
 
+/** The scripted server knows no mailboxes, and would say so. */
+function byItself(command: string): string | null {
+  return /^(?:GETQUOTAROOT|GETACL|MYRIGHTS) /.test(command) ? "TAG BAD what?\r\n" : null;
+}
+
 /** A store and its server, which answers one command as it is told. */
 class Lane {
   readonly #server: ScriptedImap;
@@ -99,7 +106,8 @@ class Lane {
 
   private constructor(server: ScriptedImap) {
     this.#server = server;
-    this.#server.script = (command) => (command === this.#command ? this.#answer : (answers[command] ?? null));
+    this.#server.script = (command) =>
+      command === this.#command ? this.#answer : (answers[command] ?? byItself(command));
     this.#store = new ImapStore(optionsFor(server.port), silentLog);
   }
 
