@@ -82,8 +82,8 @@ export class CachedStore implements FactSource {
   #stale = 0;
   #joined = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
-  /** An old answer had to stand in, and none has come from the store since. */
-  #isSilent = false;
+  /** When an old answer last had to stand in for one that was waited for, and none has come from the store since. */
+  #silentSince = Number.NEGATIVE_INFINITY;
 
   constructor(store: FactSource, settings: CacheSettings, { timeout, concurrency, log }: CacheContext) {
     this.#store = store;
@@ -218,21 +218,25 @@ export class CachedStore implements FactSource {
     }
   }
 
-  /** The old answer if the new one takes long, or others do. The new one is still waited for, to be kept. */
+  /** The old answer if the new one takes long, or others just did. The new one is still waited for, to be kept. */
   #orOld(renewed: Promise<MailboxFacts>, old: Entry): Promise<MailboxFacts> {
+    const standIn = () => {
+      this.#noteOld(old, "it does not answer");
+      return old.facts;
+    };
+    if (performance.now() - this.#silentSince < this.#timeout) {
+      // The guard has told of it if it fails.
+      renewed.catch(() => {});
+      return Promise.resolve(standIn());
+    }
     const generation = this.#generation;
     return new Promise((resolve, reject) => {
-      const standIn = () => {
+      const deadline = this.#patience.add(() => {
         if (generation !== this.#generation) return;
-        this.#isSilent = true;
-        this.#noteOld(old, "it does not answer");
-        resolve(old.facts);
-      };
-      const deadline = this.#isSilent ? null : this.#patience.add(standIn);
-      if (deadline === null) standIn();
-      renewed.then(resolve, reject).finally(() => {
-        if (deadline !== null) this.#patience.remove(deadline);
+        this.#silentSince = performance.now();
+        resolve(standIn());
       });
+      renewed.then(resolve, reject).finally(() => this.#patience.remove(deadline));
     });
   }
 
@@ -254,7 +258,7 @@ export class CachedStore implements FactSource {
   }
 
   #keep(key: string, mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
-    this.#isSilent = false;
+    this.#silentSince = Number.NEGATIVE_INFINITY;
     const isRefusal = decide(mailbox, facts) !== "accept";
     const time = isRefusal ? this.#settings.negativeTtl : this.#timeToAccept(facts);
     // A refusal is of no use beyond its time, and by default it has none: an attack leaves nothing behind.

@@ -287,7 +287,20 @@ describe("while the store is silent", () => {
     expect(source.asked).toHaveLength(2);
   });
 
-  it("nobody waits again until it has answered somebody", async () => {
+  it("others wait again after a while", async () => {
+    const { cached, source } = cache({ staleTtl: 30_000 });
+    for (const name of ["fred", "emma"]) cached.lookup(user(name));
+    source.answer = later;
+    vi.advanceTimersByTime(62_000);
+    void cached.lookup(user("fred"));
+    await vi.advanceTimersByTimeAsync(TIMEOUT / 4 + TIMEOUT);
+    const other = cached.lookup(user("emma"));
+    await vi.advanceTimersByTimeAsync(TIMEOUT / 4 - 1);
+    answer(limited);
+    expect(await other).toBe(limited);
+  });
+
+  it("others do not wait, until it has answered somebody", async () => {
     const { cached, source } = cache({ staleTtl: 30_000 });
     for (const name of ["fred", "emma"]) cached.lookup(user(name));
     source.answer = later;
@@ -372,10 +385,12 @@ describe("names that are not known", () => {
     expect(await Promise.all(replies)).toEqual(names.map(() => absent));
   });
 
-  it("are asked for no more at a time than the store can see to", () => {
-    const { source } = crowd(0, 10);
-    expect(source.asked).toHaveLength(10);
-    expect(crowd(0, 1).source.asked).toHaveLength(8);
+  it.each([
+    [1000, 64],
+    [10, 10],
+    [1, 8],
+  ])("with room for %i look-ups in the store, %i of them are asked for at a time", (concurrency, count) => {
+    expect(crowd(1, concurrency).source.asked).toHaveLength(count);
   });
 
   it("keep no known user waiting", async () => {
