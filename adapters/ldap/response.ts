@@ -39,7 +39,15 @@ export interface LdapResult extends ResponseHeader {
 
 export type Operation = "bind" | "search" | "extended";
 
-const tag = { bind: 0x61, entry: 0x64, searchDone: 0x65, reference: 0x73, extended: 0x78, referral: 0xa3 } as const;
+const tag = {
+  bind: 0x61,
+  entry: 0x64,
+  searchDone: 0x65,
+  reference: 0x73,
+  extended: 0x78,
+  controls: 0xa0,
+  referral: 0xa3,
+} as const;
 /** Octets of the longest message that is read; an entry with very many values has some hundred thousand. */
 const MESSAGE_MAX = 16 * 1024 * 1024;
 const EMPTY = Buffer.alloc(0);
@@ -80,8 +88,14 @@ function endOfMessage(bytes: Buffer): number | null {
 /** @param bytes exactly one message */
 export function decodeResponse(bytes: Buffer): LdapResponse {
   const message = new BerReader(bytes).enter();
-  const id = message.integer();
-  // Controls may follow; none is asked for.
+  const response = decodeOperation(message.integer(), message);
+  // None is asked for, so none matters.
+  if (message.nextTag === tag.controls) message.octets(tag.controls);
+  message.end();
+  return response;
+}
+
+function decodeOperation(id: number, message: BerReader): LdapResponse {
   switch (message.nextTag) {
     case tag.entry:
       return decodeEntry(id, message.enter(tag.entry));

@@ -122,6 +122,7 @@ describe("a response", () => {
       "attributes behind the end of their list",
       message(7, element(0x64, text(""), element(0x30), attribute("left", "out"))),
     ],
+    ["something behind the operation that is no controls", message(7, result(0x65, 0), result(0x65, 0))],
     ["a result without code", message(7, element(0x65))],
   ])("is refused where it is %s", (_, octets) => {
     expect(() => [...new ResponseReader().read(octets)]).toThrow(BerError);
