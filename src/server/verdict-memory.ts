@@ -13,9 +13,9 @@ export interface MemoryCounts {
 /** Octets of a request that is worth remembering: the longest address (RFC 5321 section 4.5.3.1) and a map's name. */
 const REQUEST_MAX = 400;
 /** Remembering has its price: it has to save at least one look-up in so many. */
-const WORTHWHILE = 16;
+const WORTHWHILE = 4;
 /** Requests, in terms of the size: for how many the memory is tried, and for how many it rests if it does not pay. */
-const TRIAL = 2;
+const TRIAL = 3;
 const REST = 20;
 
 export class VerdictMemory {
@@ -31,7 +31,7 @@ export class VerdictMemory {
   #asked = 0;
   #known = 0;
 
-  /** @param size verdicts kept at most; 0 is none */
+  /** @param size of a generation: so many verdicts are kept for certain, and twice as many at most; 0 is none */
   constructor(size: number) {
     this.#size = size;
     this.#isResting = size === 0;
@@ -63,7 +63,7 @@ export class VerdictMemory {
   keep(request: string, verdict: Verdict, edition: number | null): void {
     if (this.#isResting || edition === null || edition !== this.#edition) return;
     if (verdict === "absent" || request.length > REQUEST_MAX) return;
-    if (this.#younger.size >= this.#size / 2) {
+    if (this.#younger.size >= this.#size) {
       this.#older = this.#younger;
       this.#younger = new Map();
     }
