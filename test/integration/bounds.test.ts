@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { netstring, type PuppetClient, PuppetServer, present, until } from "../../fixtures/puppet-server.ts";
+import { turn } from "../../src/server/turn.ts";
 
 const ok = (...keys: readonly string[]) => keys.map((key) => netstring(`OK ${key}`)).join("");
 const AWAY = netstring("TEMP Too many connections, try again later");
@@ -150,6 +151,22 @@ describe("requests", () => {
     rig.puppet.pending[1]?.answer(present);
     await second.reads(ok("slow2"));
     await rig.client().ask("fred").reads(ok("fred"));
+  });
+
+  it("that are half there want no place, and do not keep the server busy", async () => {
+    await rig.start({ requestsMax: 1 });
+    const first = rig.client().ask("slow");
+    await until(() => rig.puppet.pending.length === 1);
+    const half = [rig.client(), rig.client()];
+    for (const client of half) client.send("10:cyrus");
+    await arrived(3);
+    rig.puppet.pending[0]?.answer(present);
+    await first.reads(ok("slow"));
+    await arrived(3);
+    const before = turn;
+    await arrived(3);
+    expect(turn).toBe(before);
+    for (const client of half) await client.send(" fred,").reads(ok("fred"));
   });
 
   it("may be more after a reload", async () => {
