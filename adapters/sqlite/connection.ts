@@ -21,7 +21,9 @@ export class Connection {
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
   readonly #dataVersion: Statement<[], number>;
-  /** Reads in this turn of the event loop: they are in one transaction. */
+  /** Something was looked up in this turn of the event loop. */
+  #isTurn = false;
+  /** Reads in the transaction of this turn. */
   #reads = 0;
   /** What `dataVersion` said when the file was last opened or refreshed. */
   #knownVersion: number;
@@ -30,6 +32,7 @@ export class Connection {
   /** What went wrong at the end of a turn, when nobody was there to be told. */
   #failure: unknown = null;
   readonly #endTurn = (): void => {
+    this.#isTurn = false;
     try {
       this.#end();
     } catch (error) {
@@ -60,13 +63,22 @@ export class Connection {
   }
 
   find(mailbox: MailboxId): MailboxFacts {
+    if (!this.#isTurn) {
+      this.#beginTurn();
+      // A lonely look-up pays for no transaction, but for an absence, which takes more than one statement.
+      const facts = this.#tables.find(mailbox);
+      if (facts.exists) return facts;
+    }
     this.#beginRead();
     return this.#tables.find(mailbox);
   }
 
-  /** A number that is another one whenever somebody has written to the database; null: answers depend on more than that. */
+  /**
+   * A number that is another one whenever somebody has written to the database; null: answers depend on more than that,
+   * or this is the first that is wanted in this turn, which is as quickly looked up.
+   */
   dataVersion(): number | null {
-    if (this.#tables.isVolatile) return null;
+    if (!this.#isTurn || this.#tables.isVolatile) return null;
     this.#beginRead();
     this.#version ??= this.#dataVersion.get() ?? 0;
     return this.#version;
@@ -130,15 +142,17 @@ export class Connection {
    * one turn of the event loop, share a read transaction. Whatever one of them reads is of the same moment.
    */
   #beginRead(): void {
+    if (this.#reads === READS_MAX) this.#end();
+    if (this.#reads === 0) this.#begin.run();
+    this.#reads++;
+  }
+
+  #beginTurn(): void {
     const failure = this.#failure;
     this.#failure = null;
     if (failure !== null) throw failure;
-    if (this.#reads === READS_MAX) this.#end();
-    if (this.#reads === 0) {
-      this.#begin.run();
-      setImmediate(this.#endTurn);
-    }
-    this.#reads++;
+    this.#isTurn = true;
+    setImmediate(this.#endTurn);
   }
 
   #end(): void {

@@ -43,10 +43,10 @@ export class VerdictMemory {
     return { hits: this.#hits, misses: this.#misses, entries: this.#younger.size + this.#older.size };
   }
 
-  /** @param edition of the store's data now; null: nobody can tell, so nothing is known */
+  /** @param edition of the store's data now; null: it cannot be told at the moment, so nothing is known */
   find(request: string, edition: number | null): Verdict | undefined {
-    if (edition !== this.#edition) this.#turnTo(edition);
     if (edition === null || this.#size === 0) return undefined;
+    if (edition !== this.#edition) this.#turnTo(edition);
     if (++this.#asked >= this.#size * (this.#isResting ? REST : TRIAL)) this.#reconsider();
     if (this.#isResting) return undefined;
     const verdict = this.#younger.get(request) ?? this.#rejuvenate(request);
@@ -81,7 +81,7 @@ export class VerdictMemory {
     return verdict;
   }
 
-  #turnTo(edition: number | null): void {
+  #turnTo(edition: number): void {
     this.#edition = edition;
     this.clear();
   }

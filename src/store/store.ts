@@ -58,7 +58,7 @@ export interface MailboxStore {
   similarFolders?(mailbox: MailboxId, options: LookupOptions): FolderPaths | Promise<FolderPaths>;
   /**
    * For a store that can tell when its data changes: a number that stays the same as long as every answer does, so that
-   * none need be asked for twice; null where it cannot tell after all. Called for each request, so it must cost next to
+   * none need be asked for twice; null where it cannot tell at the moment. Called for each request, so it must cost next to
    * nothing. Throws like lookup.
    */
   edition?(): number | null;

@@ -24,6 +24,10 @@ describe("the memory of verdicts", () => {
     memory.keep("m fred", "accept", null);
     expect(memory.find("m fred", null)).toBe(undefined);
     expect(memory.counts).toBe(null);
+    memory.find("m full", 1);
+    memory.keep("m full", "over-quota", 1);
+    expect(memory.find("m full", null)).toBe(undefined);
+    expect(memory.find("m full", 1)).toBe("over-quota");
     memory.find("m fred", 1);
     memory.find("m betty", 2);
     memory.keep("m fred", "accept", 1);
