@@ -152,7 +152,8 @@ async function attempt(lane: Lane, which: Case, command: string, answer: string,
 /** What is wrong with facts that are not an error; null: nothing. */
 function problemOf(facts: MailboxFacts, which: Case, command: string, answer: string): string | null {
   if (!facts.exists) {
-    return /(?:^|\n)TAG NO +(?:Mailbox does not exist|\[NONEXISTENT[\] ])/i.test(answer)
+    // A damaged octet can be the very tag: they are counted, and the login has the first.
+    return /(?:^|\n)(?:TAG|[2-9A-Z]) NO +(?:Mailbox does not exist|\[NONEXISTENT[\] ])/i.test(answer)
       ? null
       : "absent, which was never said";
   }
