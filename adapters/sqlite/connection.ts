@@ -16,19 +16,24 @@ const aboutValues = /^(?:(?:NULL|NUMERIC|TEXT|non-\w+) value|CHECK constraint fa
 export class Connection {
   readonly pageSize: number;
   readonly #database: Database;
-  readonly #tables: Tables;
-  readonly #ownTable: string | null;
+  readonly #layout: Layout;
+  #tables: Tables;
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
   readonly #dataVersion: Statement<[], number>;
+  readonly #schemaVersion: Statement<[], number>;
   /** Something was looked up in this turn of the event loop. */
   #isTurn = false;
   /** Reads in the transaction of this turn. */
   #reads = 0;
+  /** The transaction has begun for the look-up that comes next. */
+  #isFresh = false;
   /** What `dataVersion` said when the file was last opened or refreshed. */
   #knownVersion: number;
-  /** What `dataVersion` says in this transaction; null: it has not been asked. */
-  #version: number | null = null;
+  /** What `dataVersion` says in this transaction, or said in the last one. */
+  #version: number;
+  /** The schema that #tables were made for. */
+  #schema: number;
   /** What went wrong at the end of a turn, when nobody was there to be told. */
   #failure: unknown = null;
   readonly #endTurn = (): void => {
@@ -49,13 +54,16 @@ export class Connection {
         `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -${CACHE_SIZE}`,
       );
       this.pageSize = this.#pragma("page_size") as number;
-      this.#ownTable = layout.ownTable;
+      this.#layout = layout;
       this.#checkWhole();
+      this.#schemaVersion = this.#database.prepare<[], number>("PRAGMA schema_version").pluck(true);
+      this.#schema = this.#schemaVersion.get() ?? 0;
       this.#tables = layout.prepare(this.#database);
       this.#begin = this.#database.prepare("BEGIN");
       this.#commit = this.#database.prepare("COMMIT");
       this.#dataVersion = this.#database.prepare<[], number>("PRAGMA data_version").pluck(true);
-      this.#knownVersion = this.#dataVersion.get() ?? 0;
+      this.#version = this.#dataVersion.get() ?? 0;
+      this.#knownVersion = this.#version;
     } catch (error) {
       this.#database.close();
       throw error;
@@ -70,7 +78,23 @@ export class Connection {
       if (facts.exists) return facts;
     }
     this.#beginRead();
-    return this.#tables.find(mailbox);
+    const isFresh = this.#isFresh;
+    this.#isFresh = false;
+    const facts = this.#tables.find(mailbox);
+    return facts.exists ? facts : this.#makeSure(mailbox, facts, isFresh);
+  }
+
+  /**
+   * Somebody may have made the mailbox since the transaction began, and have sent mail to it: an absence is of a
+   * transaction that began after the request came. @param isFresh this one did
+   */
+  #makeSure(mailbox: MailboxId, facts: MailboxFacts, isFresh: boolean): MailboxFacts {
+    this.#end();
+    if (isFresh) return facts;
+    this.#beginRead();
+    const renewed = this.#tables.find(mailbox);
+    this.#end();
+    return renewed;
   }
 
   /**
@@ -80,8 +104,8 @@ export class Connection {
   dataVersion(): number | null {
     if (!this.#isTurn || this.#tables.isVolatile) return null;
     this.#beginRead();
-    this.#version ??= this.#dataVersion.get() ?? 0;
-    return this.#version;
+    // The tables may be others by now.
+    return this.#tables.isVolatile ? null : this.#version;
   }
 
   folders(mailbox: MailboxId): FolderPaths {
@@ -112,6 +136,14 @@ export class Connection {
     this.#database.prepare("SELECT count(*) FROM sqlite_schema").get();
   }
 
+  /** Goes over to the tables and views that are there now. SQLite does so by itself, but not with what we know of them. */
+  followSchema(): void {
+    const schema = this.#schemaVersion.get() ?? 0;
+    if (schema === this.#schema) return;
+    this.#tables = this.#layout.prepare(this.#database);
+    this.#schema = schema;
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -130,7 +162,8 @@ export class Connection {
   }
 
   #isDamage(problem: string): boolean {
-    return !aboutValues.test(problem) || (this.#ownTable !== null && problem.includes(` in ${this.#ownTable}`));
+    const { ownTable } = this.#layout;
+    return !aboutValues.test(problem) || (ownTable !== null && problem.includes(` in ${ownTable}`));
   }
 
   #pragma(text: string): unknown {
@@ -143,8 +176,17 @@ export class Connection {
    */
   #beginRead(): void {
     if (this.#reads === READS_MAX) this.#end();
-    if (this.#reads === 0) this.#begin.run();
+    if (this.#reads === 0) this.#beginTransaction();
     this.#reads++;
+  }
+
+  #beginTransaction(): void {
+    this.#begin.run();
+    this.#isFresh = true;
+    const version = this.#dataVersion.get() ?? 0;
+    if (version === this.#version) return;
+    this.followSchema();
+    this.#version = version;
   }
 
   #beginTurn(): void {
@@ -157,7 +199,6 @@ export class Connection {
 
   #end(): void {
     this.#reads = 0;
-    this.#version = null;
     if (this.#database.inTransaction) this.#commit.run();
   }
 }

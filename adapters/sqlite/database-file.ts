@@ -107,8 +107,9 @@ export class DatabaseFile {
     try {
       const connection = this.#current();
       const version = connection.dataVersion();
-      if (this.#lockedAt !== null) this.#unlocked();
+      // Then nothing has been read, so a lock may still be there.
       if (version === null) return null;
+      if (this.#lockedAt !== null) this.#unlocked();
       if (version !== this.#dataVersion) {
         this.#dataVersion = version;
         this.#edition++;
@@ -149,8 +150,10 @@ export class DatabaseFile {
     this.#lookAt = now + LOOK_INTERVAL;
     const state = stateOf(this.#options.path);
     const seen = this.#seen;
-    if (this.#connection === null || seen === null || !isSameState(state, seen)) return this.#renew(state);
+    const isNews = seen === null || !isSameState(state, seen) || !seen.isSettled;
+    if (this.#connection === null || isNews) return this.#renew(state);
     this.#wal = walBeside(this.#options.path);
+    this.#connection.followSchema();
     return this.#connection;
   }
 

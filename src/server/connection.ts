@@ -90,6 +90,8 @@ export class Connection implements Continuing, PlaceSeeker {
   #isBlocked = false;
   /** We have had our share of this turn, or others are before us: goOn or takePlace is called. */
   #isWaiting = false;
+  /** On the clock of sweeps: since when. */
+  #waitingSince = NEVER;
   /** The turn of which #share is left. */
   #turn = -1;
   #share = 0;
@@ -207,7 +209,7 @@ export class Connection implements Continuing, PlaceSeeker {
   takePlace(): void {
     this.#isWaiting = false;
     // Waiting was not the client's fault.
-    this.#halfSince = NEVER;
+    if (this.#halfSince !== NEVER) this.#halfSince += this.#options.clock.now - this.#waitingSince;
     if (this.#hasRoom()) this.#takeNext();
     this.#decode();
   }
@@ -237,6 +239,7 @@ export class Connection implements Continuing, PlaceSeeker {
       return true;
     }
     this.#isWaiting = true;
+    this.#waitingSince = this.#options.clock.now;
     if (places.isFree) inLaterTurn(this);
     else places.seek(this);
     return false;

@@ -1,5 +1,5 @@
 /** Where the listening sockets come from. The only place that makes them. */
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -117,7 +117,7 @@ async function removeIfStale(path: string): Promise<void> {
   if (isSocket && (await isRefused(path))) rmSync(path, { force: true });
 }
 
-/** Milliseconds after which a lock was left by a process that died. */
+/** Milliseconds after which whoever holds a lock has died. */
 const LOCK_AGE = 5_000;
 const LOCK_INTERVAL = 20;
 
@@ -131,12 +131,14 @@ async function alone<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
-    if (isLocked) rmSync(lock, { recursive: true, force: true });
+    if (isLocked) give(lock);
   }
 }
 
-/** @returns false: there can be no lock, and no socket either */
+/** @returns false: there can be no lock, so we go on without it */
 async function take(lock: string): Promise<boolean> {
+  let holder = "";
+  let since = 0;
   for (;;) {
     try {
       mkdirSync(lock);
@@ -144,9 +146,24 @@ async function take(lock: string): Promise<boolean> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
     }
-    const since = lstatSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    if (Date.now() - since > LOCK_AGE) rmSync(lock, { recursive: true, force: true });
-    else await delay(LOCK_INTERVAL);
+    const { ino = 0, mtimeMs = 0 } = lstatSync(lock, { throwIfNoEntry: false }) ?? {};
+    const now = performance.now();
+    if (holder !== `${ino} ${mtimeMs}`) {
+      holder = `${ino} ${mtimeMs}`;
+      since = now;
+    }
+    if (now - since < LOCK_AGE) await delay(LOCK_INTERVAL);
+    else if (!give(lock)) return false;
+  }
+}
+
+/** @returns false: it is not what we made, or not ours */
+function give(lock: string): boolean {
+  try {
+    rmdirSync(lock);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
   }
 }
 

@@ -120,12 +120,12 @@ export class CachedStore implements FactSource {
       return this.#inTime(this.#join(key, mailbox, underWay), () => {});
     }
     this.#misses++;
-    if (entry?.facts.exists === true) return this.#ask(key, mailbox, entry);
-    return this.#strangers.isFree ? this.#askForStranger(key, mailbox, entry) : this.#askInTurn(key, mailbox);
+    return this.#askFor(key, mailbox, entry);
   }
 
-  edition(): number | null {
-    return this.#store.edition();
+  /** What is given from here may be older than what the store's edition says. */
+  edition(): null {
+    return null;
   }
 
   ping(lookup: Lookup): Promise<void> {
@@ -164,7 +164,7 @@ export class CachedStore implements FactSource {
     const entry = this.#entry(key);
     const isKept = entry?.facts === facts && isGood(entry);
     if (isKept || decide(mailbox, facts) === "accept") return facts;
-    return this.#inFlight.get(key) ?? this.#ask(key, mailbox, entry);
+    return this.#inFlight.get(key) ?? this.#askFor(key, mailbox, entry);
   }
 
   /** All that a question may have to wait for has one deadline. */
@@ -176,6 +176,12 @@ export class CachedStore implements FactSource {
       });
       answer.then(resolve, reject).finally(() => this.#deadlines.remove(deadline));
     });
+  }
+
+  /** Asks the store: at once for who is known, and for strangers when it is their turn. */
+  #askFor(key: string, mailbox: MailboxId, old: Entry | undefined): MailboxFacts | Promise<MailboxFacts> {
+    if (old?.facts.exists === true) return this.#ask(key, mailbox, old);
+    return this.#strangers.isFree ? this.#askForStranger(key, mailbox, old) : this.#askInTurn(key, mailbox);
   }
 
   #askForStranger(key: string, mailbox: MailboxId, old: Entry | undefined): MailboxFacts | Promise<MailboxFacts> {

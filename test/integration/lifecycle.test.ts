@@ -1,5 +1,5 @@
 /** The daemon by itself: from its start to its end, as a process. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
@@ -81,6 +81,13 @@ describe("start", () => {
     expect(existsSync(folder.socket)).toBe(true);
     await start();
     expect(await (await connect()).ask("fred")).toBe("OK fred");
+  });
+
+  it("goes on without a lock that is not ours, and leaves it alone", async () => {
+    mkdirSync(`${folder.socket}.lock/precious`, { recursive: true });
+    await start();
+    expect(await (await connect()).ask("fred")).toBe("OK fred");
+    expect(existsSync(`${folder.socket}.lock/precious`)).toBe(true);
   });
 
   it("of several at once leaves one that serves", async () => {

@@ -44,6 +44,15 @@ function ask(name: string): Promise<MailboxFacts> {
   return Promise.resolve().then(() => store.lookup(user(name), new Lookup()));
 }
 
+/** null: it cannot be told. */
+function edition(): number | null {
+  try {
+    return store.edition?.() ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** Each time, in milliseconds, for which the event loop stood still while something was done. */
 async function pauses(during: Promise<unknown>): Promise<number[]> {
   let isOver = false;
@@ -96,6 +105,23 @@ describe("a locked database", () => {
     await other.exec("BEGIN EXCLUSIVE");
     const long = (await pauses(Promise.allSettled([ask("fred")]))).filter((pause) => pause > 900);
     expect(long).toHaveLength(1);
+  });
+
+  it("holds up nothing more where its edition is asked for meanwhile", async () => {
+    await store.close();
+    store = openSqliteStore(path, { smmap_sql_busy_timeout: "1000" });
+    await other.exec("BEGIN EXCLUSIVE");
+    let isOver = false;
+    const asked = ask("fred").finally(() => {
+      isOver = true;
+    });
+    const editions = (async () => {
+      for (; !isOver; await nextTurn()) expect(edition()).toBe(null);
+    })();
+    const long = (await pauses(Promise.allSettled([asked, editions]))).filter((pause) => pause > 900);
+    expect(long).toHaveLength(1);
+    await editions;
+    await expect(asked).rejects.toThrow(/find the program that holds it/);
   });
 
   it("is waited for when the file is opened, too", async () => {
@@ -162,5 +188,19 @@ it("shares a read transaction among the look-ups of one turn, and only among the
   expect(look()).toEqual(before);
   await turn();
   expect(look()).toMatchObject({ quotas: [{}, { used: 5 }] });
+  writer.close();
+});
+
+it("says absent of nobody who was there before the question, though the turn's transaction is older", async () => {
+  start("wal");
+  const writer = new SqliteDatabase(path);
+  const look = (name: string) => store.lookup(user(name), new Lookup());
+  look("fred");
+  look("fred");
+  writer.exec("INSERT INTO mailboxes (user) VALUES ('betty')");
+  expect(look("betty")).toMatchObject({ exists: true });
+  expect(look("nobody")).toEqual({ exists: false });
+  writer.exec("INSERT INTO mailboxes (user) VALUES ('nobody')");
+  expect(look("nobody")).toMatchObject({ exists: true });
   writer.close();
 });

@@ -26,6 +26,8 @@ afterEach(async () => {
 function create(journal: string, at = path): Database {
   const database = createNativeDatabase(at);
   database.pragma(`journal_mode = ${journal}`);
+  // Who finds it locked is told at once.
+  database.pragma("busy_timeout = 0");
   database.exec("INSERT INTO mailboxes (user, storage_limit) VALUES ('fred', 1), ('betty', 1)");
   return database;
 }
@@ -106,6 +108,31 @@ describe("of a site's own query", () => {
     database.close();
     store = openSqliteStore(path, { smmap_sql_query: query });
     expect(await edition()).toEqual(wanted === "one" ? expect.any(Number) : null);
+  });
+});
+
+describe.each(["delete", "wal"])("a view that is made anew, in journal mode %s,", (journal) => {
+  let writer: Database;
+
+  beforeEach(() => {
+    writer = create(journal);
+    writer.exec(`CREATE TABLE a (name TEXT PRIMARY KEY, until INTEGER); INSERT INTO a VALUES ('fred', 1);
+      CREATE TABLE b (name TEXT PRIMARY KEY, until INTEGER); CREATE VIEW v AS SELECT * FROM a`);
+    store = openSqliteStore(path, { smmap_sql_query: "SELECT 1 AS active FROM v WHERE name = :localpart" });
+  });
+
+  afterEach(() => writer.close());
+
+  it("is known by what it reads now: empty tables make nobody unknown", async () => {
+    expect(await edition()).toEqual(expect.any(Number));
+    writer.exec("DROP VIEW v; CREATE VIEW v AS SELECT * FROM b");
+    expect(() => look()).toThrow(/tables that the query reads are empty: b$/);
+  });
+
+  it("has no edition from when it looks at the clock", async () => {
+    expect(await edition()).toEqual(expect.any(Number));
+    writer.exec("DROP VIEW v; CREATE VIEW v AS SELECT * FROM a WHERE until < unixepoch()");
+    expect(await edition()).toBe(null);
   });
 });
 

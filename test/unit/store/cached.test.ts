@@ -23,7 +23,7 @@ class Source implements FactSource {
     return this.answer();
   }
 
-  edition(): null {
+  edition(): number | null {
     return null;
   }
 
@@ -52,6 +52,12 @@ function cache(changes: Partial<CacheSettings> = {}, concurrency?: number) {
   const context = { timeout: TIMEOUT, concurrency, log };
   return { source, lines, cached: new CachedStore(source, { ...settings, ...changes }, context) };
 }
+
+it("has no edition, for its answers may be older than the store's", () => {
+  const { source, cached } = cache();
+  source.edition = () => 1;
+  expect(cached.edition()).toBe(null);
+});
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
 afterEach(() => void vi.useRealTimers());
