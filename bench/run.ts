@@ -57,6 +57,15 @@ function parseCase(text: string): Case {
   };
 }
 
+/** A site asks in one way or in the other, and a server may get used to it: each order has servers of its own. */
+function casesByOrder(): readonly (readonly string[])[] {
+  const all = options.cases.split(",");
+  const [even, ranked] = (["even", "ranked"] as const).map((order) =>
+    all.filter((load) => parseCase(load).order === order),
+  );
+  return [even ?? [], ranked ?? []].filter((cases) => cases.length > 0);
+}
+
 async function contestants(folder: string): Promise<Contestant[]> {
   const keysFor = async (name: string, users: number, constant?: string) => {
     const place = join(folder, `keys-${name}`);
@@ -77,13 +86,17 @@ async function contestants(folder: string): Promise<Contestant[]> {
   return found;
 }
 
-async function measureLoads(servers: readonly (readonly [Server, KeyFiles])[], rounds: number): Promise<Sample[]> {
+async function measureLoads(
+  servers: readonly (readonly [Server, KeyFiles])[],
+  cases: readonly string[],
+  rounds: number,
+): Promise<Sample[]> {
   const seconds = Number(options.seconds);
   const samples: Sample[] = [];
   for (let round = 1; round <= rounds; round++) {
     // A server that remembers what it was asked in the round before has nothing of it.
     const firstLine = (round - 1) * FIRST_LINE_STEP;
-    for (const load of options.cases.split(",")) {
+    for (const load of cases) {
       const { connections, depth, order } = parseCase(load);
       for (const [server, keys] of servers) {
         const measurement = await measure({
@@ -133,15 +146,18 @@ async function main(): Promise<void> {
   process.once("SIGINT", () => void cleanUp().finally(() => process.exit(130)));
   try {
     const measured = await contestants(folder);
-    const loaded: [Server, KeyFiles][] = [];
-    for (const { candidate, keys } of measured) {
-      const server = await candidate.start();
-      servers.push(server);
-      loaded.push([server, keys]);
-    }
     const rounds = Number(options.rounds);
-    const samples = await measureLoads(loaded, rounds);
-    for (const server of servers.splice(0)) await server.stop();
+    const samples: Sample[] = [];
+    for (const cases of casesByOrder()) {
+      const loaded: [Server, KeyFiles][] = [];
+      for (const { candidate, keys } of measured) {
+        const server = await candidate.start();
+        servers.push(server);
+        loaded.push([server, keys]);
+      }
+      samples.push(...(await measureLoads(loaded, cases, rounds)));
+      for (const server of servers.splice(0)) await server.stop();
+    }
     await report(samples, await measureIdling(measured, rounds));
   } finally {
     await cleanUp();

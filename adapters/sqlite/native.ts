@@ -24,9 +24,11 @@ import {
 import { PLACEHOLDER } from "./sql-text.ts";
 import type { Layout, Tables } from "./tables.ts";
 
-const rowQuery = `
-  SELECT takes_mail, rights, storage_limit, storage_used, message_limit, message_used FROM mailboxes
-  WHERE user = ${PLACEHOLDER} AND domain = ${PLACEHOLDER} AND folder = ${PLACEHOLDER}`;
+const limits = "storage_limit, storage_used, message_limit, message_used";
+const named = `FROM mailboxes WHERE user = ${PLACEHOLDER} AND domain = ${PLACEHOLDER} AND folder = ${PLACEHOLDER}`;
+const mailboxQuery = `SELECT ${limits} ${named} AND takes_mail`;
+const sharedQuery = `SELECT ${limits}, rights ${named} AND takes_mail`;
+const rootQuery = `SELECT ${limits} ${named}`;
 
 const foldersQuery = `
   SELECT folder FROM mailboxes
@@ -35,13 +37,14 @@ const foldersQuery = `
 const anyQuery = "SELECT 1 FROM mailboxes LIMIT 1";
 
 type Row = [
-  takesMail: unknown,
-  rights: unknown,
   storageLimit: unknown,
   storageUsed: unknown,
   messageLimit: unknown,
   messageUsed: unknown,
+  /** Only of `sharedQuery`. */
+  rights?: unknown,
 ];
+type RowStatement = Statement<[user: string, domain: string, folder: string], Row>;
 
 export class NativeLayout implements Layout {
   readonly capabilities: StoreCapabilities = {
@@ -68,13 +71,17 @@ class NativeTables implements Tables {
   readonly warnings = [];
   readonly isVolatile = false;
   readonly #zero: ZeroLimit;
-  readonly #row: Statement<[string, string, string], Row>;
+  readonly #mailbox: RowStatement;
+  readonly #shared: RowStatement;
+  readonly #root: RowStatement;
   readonly #any: Statement<[], 1>;
   readonly #folders: Statement<[string, string], string>;
 
   constructor(database: Database, zero: ZeroLimit) {
     this.#zero = zero;
-    this.#row = database.prepare<[string, string, string], Row>(rowQuery).raw(true);
+    this.#mailbox = database.prepare<[string, string, string], Row>(mailboxQuery).raw(true);
+    this.#shared = database.prepare<[string, string, string], Row>(sharedQuery).raw(true);
+    this.#root = database.prepare<[string, string, string], Row>(rootQuery).raw(true);
     this.#any = database.prepare<[], 1>(anyQuery).pluck(true);
     this.#folders = database.prepare<[string, string], string>(foldersQuery).pluck(true);
   }
@@ -102,12 +109,12 @@ class NativeTables implements Tables {
   }
 
   #find(user: string, domain: string, path: string, isShared: boolean): MailboxFacts {
-    const row = this.#row.get(user, domain, path);
-    if (row === undefined || row[0] === 0) {
+    const row = (isShared ? this.#shared : this.#mailbox).get(user, domain, path);
+    if (row === undefined) {
       if (this.#any.get() === undefined) throw new StoreError("invalid-data", emptyTable);
       return absent;
     }
-    const rights = isShared ? (rightsFrom(row[1]) ?? "") : null;
+    const rights = isShared ? (rightsFrom(row[4]) ?? "") : null;
     const quotas = isRoot(row) ? this.#quotas(row, user, domain, path) : this.#quotasAbove(user, domain, path);
     return present(rights, quotas);
   }
@@ -116,16 +123,16 @@ class NativeTables implements Tables {
   #quotasAbove(user: string, domain: string, path: string): readonly QuotaUsage[] {
     for (let above = parentOf(path); above !== null; above = parentOf(above)) {
       if (above === "" && user === "") break;
-      const row = this.#row.get(user, domain, above);
+      const row = this.#root.get(user, domain, above);
       if (row !== undefined && isRoot(row)) return this.#quotas(row, user, domain, above);
     }
     // The default domain has no root of its own.
-    const row = domain === "" ? undefined : this.#row.get("", domain, "");
+    const row = domain === "" ? undefined : this.#root.get("", domain, "");
     return row !== undefined && isRoot(row) ? this.#quotas(row, "", domain, "") : noQuotas;
   }
 
   #quotas(row: Row, user: string, domain: string, path: string): readonly QuotaUsage[] {
-    const [, , storageLimit, storageUsed, messageLimit, messageUsed] = row;
+    const [storageLimit, storageUsed, messageLimit, messageUsed] = row;
     const name = user !== "" && path !== "" ? `${user}/${path}` : user + path;
     return limitedResources(domain === "" ? name : `${name}@${domain}`, {
       storageLimit: limitFrom(storageLimit, 1, this.#zero, "storage_limit"),
@@ -145,7 +152,7 @@ function ownerWithin(folders: readonly string[]): string | undefined {
 
 /** Whether a row has limits, if only to say that there are none. */
 function isRoot(row: Row): boolean {
-  return row[2] !== null || row[4] !== null;
+  return row[0] !== null || row[2] !== null;
 }
 
 /** '' above the topmost folder; null above that. */

@@ -62,14 +62,16 @@ export class RecipientParser {
   /** The first half of `parse`: takes the address apart. */
   split(key: string): Recipient {
     const rules = this.rules;
-    const text = decodeUtf8(key);
+    // Almost every key has neither capitals nor octets beyond ASCII: one look tells.
+    const isPlain = !/[A-Z\x80-\xff]/.test(key);
+    const text = isPlain ? key : decodeUtf8(key);
     const at = text.lastIndexOf("@");
     let localpart = at < 0 ? text : text.slice(0, at);
     let domain = at < 0 ? null : text.slice(at + 1);
     const plus = localpart.indexOf("+");
     const detail = plus < 0 || rules.skipPlus ? null : localpart.slice(plus + 1);
     if (plus >= 0) localpart = localpart.slice(0, plus);
-    if (rules.downcase) {
+    if (rules.downcase && !isPlain) {
       localpart = foldCase(localpart);
       if (domain !== null) domain = foldCase(domain);
     }

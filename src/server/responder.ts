@@ -90,7 +90,7 @@ export class Responder {
     if (request === null) return this.refuse("missing key", client);
     const { map, key } = request;
     const { recipients, store, accessMaps } = this.#options;
-    const edition = store.edition();
+    const edition = this.memory.isAwake() ? store.edition() : null;
     const asked = { payload, map, key, client, since, edition };
     if (accessMaps?.names.has(map)) return this.#respondAccess(accessMaps, asked, lookup);
     try {

@@ -13,10 +13,10 @@ export interface MemoryCounts {
 /** Octets of a request that is worth remembering: the longest address (RFC 5321 section 4.5.3.1) and a map's name. */
 const REQUEST_MAX = 400;
 /** Remembering has its price: it has to save at least one look-up in so many. */
-const WORTHWHILE = 4;
+const WORTHWHILE = 5;
 /** Requests, in terms of the size: for how many the memory is tried, and for how many it rests if it does not pay. */
-const TRIAL = 3;
-const REST = 20;
+const TRIAL = 2;
+const REST = 10;
 
 export class VerdictMemory {
   readonly #size: number;
@@ -43,12 +43,16 @@ export class VerdictMemory {
     return { hits: this.#hits, misses: this.#misses, entries: this.#younger.size + this.#older.size };
   }
 
+  /** Whether the next request is to be looked for; to be asked once for each. */
+  isAwake(): boolean {
+    if (++this.#asked >= this.#size * (this.#isResting ? REST : TRIAL)) this.#reconsider();
+    return !this.#isResting;
+  }
+
   /** @param edition of the store's data now; null: it cannot be told at the moment, so nothing is known */
   find(request: string, edition: number | null): Verdict | undefined {
-    if (edition === null || this.#size === 0) return undefined;
+    if (edition === null) return undefined;
     if (edition !== this.#edition) this.#turnTo(edition);
-    if (++this.#asked >= this.#size * (this.#isResting ? REST : TRIAL)) this.#reconsider();
-    if (this.#isResting) return undefined;
     const verdict = this.#younger.get(request) ?? this.#rejuvenate(request);
     if (verdict === undefined) {
       this.#misses++;
@@ -61,7 +65,7 @@ export class VerdictMemory {
 
   /** @param edition when the request was looked for: what comes later may be of another one */
   keep(request: string, verdict: Verdict, edition: number | null): void {
-    if (this.#isResting || edition === null || edition !== this.#edition) return;
+    if (edition === null || edition !== this.#edition) return;
     if (verdict === "absent" || request.length > REQUEST_MAX) return;
     if (this.#younger.size >= this.#size) {
       this.#older = this.#younger;
@@ -87,7 +91,7 @@ export class VerdictMemory {
   }
 
   #reconsider(): void {
-    this.#isResting = !this.#isResting && this.#known * WORTHWHILE < this.#asked;
+    this.#isResting = this.#size === 0 || (!this.#isResting && this.#known * WORTHWHILE < this.#asked);
     this.#asked = 0;
     this.#known = 0;
     if (this.#isResting) this.clear();
