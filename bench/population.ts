@@ -24,15 +24,18 @@ export function userAt(index: number): User {
 
 /**
  * How often each mailbox is asked for. even: all the same. ranked: the most popular one twice as often as the second,
- * three times as often as the third, and so on, as is usual for what people like.
+ * three times as often as the third, and so on, as is usual for what people like. known: 100,000 of them again and again,
+ * as at a site of that size.
  */
-export type KeyOrder = "even" | "ranked";
+export const keyOrders = ["even", "ranked", "known"] as const;
+export type KeyOrder = (typeof keyOrders)[number];
 
 /** Paths of key files. */
 export type KeyFiles = Readonly<Record<KeyOrder, string>>;
 
-/** Of a key file: more than are asked in one run. */
+/** Of a key file: more than are asked in one run, and so few that all are asked in one. */
 const QUESTIONS = 1_000_000;
+const KNOWN = 100_000;
 /** A prime number, to have popular mailboxes lie anywhere. */
 const SCATTER = 611_953;
 
@@ -55,11 +58,13 @@ function accepted(key: string): string {
  * @param constant the reply to expect throughout, from a server that looks nothing up
  */
 export async function writeQuestions(folder: string, users: number, constant?: string): Promise<KeyFiles> {
-  const files: KeyFiles = { even: join(folder, "even.keys"), ranked: join(folder, "ranked.keys") };
-  for (const order of ["even", "ranked"] as const) {
+  const path = (order: KeyOrder) => join(folder, `${order}.keys`);
+  const files: KeyFiles = { even: path("even"), ranked: path("ranked"), known: path("known") };
+  for (const order of keyOrders) {
     const random = randomNumbers(42);
-    const draw = order === "even" ? () => Math.floor(random() * users) : drawByRank(users, random);
-    const lines = Array.from({ length: QUESTIONS }, () => question(draw(), random()));
+    const draw = order === "ranked" ? drawByRank(users, random) : () => Math.floor(random() * users);
+    const length = order === "known" ? KNOWN : QUESTIONS;
+    const lines = Array.from({ length }, () => question(draw(), random()));
     const wanted = constant === undefined ? lines : lines.map((line) => line.replace(/\t.*/, `\t${constant}`));
     await writeFile(files[order], `${wanted.join("\n")}\n`);
   }

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { mailboxDatabase } from "./database.ts";
 import { buildLoad, type LoadOptions, measure, measureIdle } from "./load.ts";
 import { original } from "./original.ts";
-import { type KeyFiles, type KeyOrder, writeQuestions } from "./population.ts";
+import { type KeyFiles, type KeyOrder, keyOrders, writeQuestions } from "./population.ts";
 import { absoluteTable, type IdleSample, idleTable, machine, ratioTable, type Sample } from "./report.ts";
 import { type Candidate, daemon, LIMIT_REPLY, limit, type Server, sqliteConf } from "./servers.ts";
 
@@ -22,7 +22,10 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "1.5" },
-    cases: { type: "string", default: "32x1,32x1-ranked,1x1,8x1,32x16,32xchurn,32xchurn-ranked" },
+    cases: {
+      type: "string",
+      default: "32x1,32x1-ranked,32x1-known,1x1,8x1,32x16,32x16-known,32xchurn,32xchurn-ranked",
+    },
     record: { type: "boolean", default: false },
   },
 });
@@ -42,28 +45,26 @@ interface Case extends Required<Pick<LoadOptions, "connections" | "depth">> {
   readonly order: KeyOrder;
 }
 
-/** "32x16" is 32 connections with 16 requests in flight, "32xchurn" opens one for each request; "-ranked" see KeyOrder. */
+/** "32x16" is 32 connections with 16 requests in flight, "32xchurn" opens one for each request; "-ranked", "-known" see KeyOrder. */
 function parseCase(text: string): Case {
-  const [, connections, depth, ranked] = /^(\d+)x(\d+|churn)(-ranked)?$/.exec(text) ?? [];
+  const [, connections, depth, order = "even"] = /^(\d+)x(\d+|churn)(?:-(ranked|known))?$/.exec(text) ?? [];
   if (connections === undefined) {
     throw new Error(
-      `--cases: ${text} is neither CONNECTIONSxDEPTH nor CONNECTIONSxchurn, nor one of these and -ranked`,
+      `--cases: ${text} is neither CONNECTIONSxDEPTH nor CONNECTIONSxchurn, nor one of these and -ranked or -known`,
     );
   }
   return {
     connections: Number(connections),
     depth: depth === "churn" ? depth : Number(depth),
-    order: ranked === undefined ? "even" : "ranked",
+    order: order as KeyOrder,
   };
 }
 
 /** A site asks in one way or in the other, and a server may get used to it: each order has servers of its own. */
 function casesByOrder(): readonly (readonly string[])[] {
   const all = options.cases.split(",");
-  const [even, ranked] = (["even", "ranked"] as const).map((order) =>
-    all.filter((load) => parseCase(load).order === order),
-  );
-  return [even ?? [], ranked ?? []].filter((cases) => cases.length > 0);
+  const ofOrder = (order: KeyOrder) => all.filter((load) => parseCase(load).order === order);
+  return keyOrders.map(ofOrder).filter((cases) => cases.length > 0);
 }
 
 async function contestants(folder: string): Promise<Contestant[]> {
@@ -169,7 +170,7 @@ async function report(samples: readonly Sample[], idle: readonly IdleSample[]): 
 
 ${machine()}; medians of ${options.rounds} rounds of
 ${options.seconds} s. ${MAILBOXES} mailboxes in SQLite, ${ORIGINAL_MAILBOXES} in the original. Every reply was checked. A case is connections x requests in
-flight; "churn" is a connection for each request; keys are asked evenly, or "ranked" by 1/rank.
+flight; "churn" is a connection for each request. Keys are asked evenly, "ranked" by 1/rank, "known" 100000 again and again.
 
 ## Our daemon in terms of the others
 
