@@ -6,15 +6,15 @@
  *                             [--imap-names 50000] [--depth 1]
  */
 import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { imapConf } from "../fixtures/servers/cyrus-store.ts";
+import { bench, say, tell } from "./bench.ts";
 import { startCyrus } from "./cyrus-mailboxes.ts";
 import { mailboxDatabase } from "./database.ts";
 import { directoryConf, startDirectory } from "./directory.ts";
-import { buildLoad, type LoadOptions, type Measurement, measure, startLoad } from "./load.ts";
+import { type LoadOptions, type Measurement, measure, startLoad } from "./load.ts";
 import { DOMAIN, writeUsers } from "./population.ts";
 import { machine, table } from "./report.ts";
 import { type Conf, daemon, type Server, sqliteConf } from "./servers.ts";
@@ -76,10 +76,6 @@ interface Outcome {
   readonly attack: Measurement;
   /** Octets. */
   readonly memory: { readonly before: number; readonly most: number; readonly after: number };
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 /** Proportional set size of a process, octets. */
@@ -224,28 +220,14 @@ const attacks: Readonly<Record<string, (folder: string) => Promise<Outcome>>> = 
   },
 };
 
-async function main(): Promise<void> {
-  await buildLoad();
-  const folder = await mkdtemp("/dev/shm/smmapd-attack-");
-  await chmod(folder, 0o755);
+async function main(folder: string): Promise<void> {
   const outcomes: Outcome[] = [];
-  try {
-    for (const store of options.stores.split(",")) {
-      const attack = attacks[store];
-      if (attack === undefined) throw new Error(`--stores: ${store} is none of ${Object.keys(attacks).join(", ")}`);
-      outcomes.push(await attack(folder));
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  for (const store of options.stores.split(",")) {
+    const attack = attacks[store];
+    if (attack === undefined) throw new Error(`--stores: ${store} is none of ${Object.keys(attacks).join(", ")}`);
+    outcomes.push(await attack(folder));
   }
-  const text = report(outcomes);
-  say(`\n${text}`);
-  if (options.record) await writeFile(fileURLToPath(new URL("../../bench/RESULTS-attack.md", import.meta.url)), text);
+  await tell(report(outcomes), options.record ? "RESULTS-attack.md" : null);
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-}
+await bench("attack", main);

@@ -4,13 +4,12 @@
  *
  *     npm run bench:idle -- [--record] [--idle 10000] [--active 100] [--seconds 10]
  */
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { SocketmapClient } from "../fixtures/socketmap-client.ts";
 import { openFilesMax } from "../src/server/open-files.ts";
+import { bench, tell } from "./bench.ts";
 import { mailboxDatabase } from "./database.ts";
-import { buildLoad, type Measurement, measure, measureIdle } from "./load.ts";
+import { type Measurement, measure, measureIdle } from "./load.ts";
 import { DOMAIN, userAt, writeQuestions } from "./population.ts";
 import { machine, table } from "./report.ts";
 import { type Candidate, daemon, type Server, sqliteConf } from "./servers.ts";
@@ -118,26 +117,13 @@ An idle connection takes ${(pss / 1024).toFixed(1)} KiB (${pss <= GOAL ? "the go
 `;
 }
 
-async function main(): Promise<void> {
+async function main(folder: string): Promise<void> {
   checkOpenFiles();
-  await buildLoad();
-  const folder = await mkdtemp("/dev/shm/smmapd-idle-");
-  await chmod(folder, 0o755);
-  try {
-    const { even } = await writeQuestions(folder, MAILBOXES);
-    const room = { smmap_connections_max: String(IDLE + ACTIVE + 1) };
-    const conf = { ...sqliteConf(await mailboxDatabase(MAILBOXES)), ...room };
-    const text = report(await examine(await daemon("smmapd", folder, conf), even));
-    process.stdout.write(text);
-    if (options.record) await writeFile(fileURLToPath(new URL("../../bench/RESULTS-idle.md", import.meta.url)), text);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { even } = await writeQuestions(folder, MAILBOXES);
+  const room = { smmap_connections_max: String(IDLE + ACTIVE + 1) };
+  const conf = { ...sqliteConf(await mailboxDatabase(MAILBOXES)), ...room };
+  const results = report(await examine(await daemon("smmapd", folder, conf), even));
+  await tell(results, options.record ? "RESULTS-idle.md" : null);
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-}
+await bench("idle", main);

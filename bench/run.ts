@@ -1,10 +1,10 @@
 /** `npm run bench`: the daemon beside a bare Node server and the original, interleaved. bench/README.md says how. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { bench, say, tell } from "./bench.ts";
 import { mailboxDatabase } from "./database.ts";
-import { buildLoad, type LoadOptions, measure, measureIdle } from "./load.ts";
+import { type LoadOptions, measure, measureIdle } from "./load.ts";
 import { original } from "./original.ts";
 import { type KeyFiles, type KeyOrder, keyOrders, writeQuestions } from "./population.ts";
 import { absoluteTable, type IdleSample, idleTable, machine, ratioTable, type Sample } from "./report.ts";
@@ -29,10 +29,6 @@ const { values: options } = parseArgs({
     record: { type: "boolean", default: false },
   },
 });
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
 
 /** Of a server that is measured. */
 interface Contestant {
@@ -135,16 +131,16 @@ async function measureIdling(contestants: readonly Contestant[], rounds: number)
   return samples;
 }
 
-async function main(): Promise<void> {
-  await buildLoad();
-  const folder = await mkdtemp("/dev/shm/smmapd-bench-");
-  await chmod(folder, 0o755);
+async function main(folder: string): Promise<void> {
   const servers: Server[] = [];
-  const cleanUp = async () => {
+  const stop = async () => {
     for (const server of servers.splice(0)) await server.stop();
-    await rm(folder, { recursive: true, force: true });
   };
-  process.once("SIGINT", () => void cleanUp().finally(() => process.exit(130)));
+  process.once("SIGINT", () => {
+    void stop()
+      .then(() => rm(folder, { recursive: true, force: true }))
+      .finally(() => process.exit(130));
+  });
   try {
     const measured = await contestants(folder);
     const rounds = Number(options.rounds);
@@ -157,11 +153,11 @@ async function main(): Promise<void> {
         loaded.push([server, keys]);
       }
       samples.push(...(await measureLoads(loaded, cases, rounds)));
-      for (const server of servers.splice(0)) await server.stop();
+      await stop();
     }
     await report(samples, await measureIdling(measured, rounds));
   } finally {
-    await cleanUp();
+    await stop();
   }
 }
 
@@ -182,13 +178,7 @@ ${absoluteTable(samples)}
 
 ${idleTable(idle)}
 `;
-  say(`\n${text}`);
-  if (options.record) await writeFile(fileURLToPath(new URL("../../bench/RESULTS.md", import.meta.url)), text);
+  await tell(text, options.record ? "RESULTS.md" : null);
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-}
+await bench("bench", main);

@@ -4,15 +4,15 @@
  *
  *     npm run bench:warm -- [--record] [--rounds 7] [--seconds 2]
  */
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Cyrus } from "../fixtures/servers/cyrus.ts";
 import { imapConf } from "../fixtures/servers/cyrus-store.ts";
+import { bench, say, tell } from "./bench.ts";
 import { startCyrus } from "./cyrus-mailboxes.ts";
 import { directoryConf, startDirectory } from "./directory.ts";
-import { buildLoad, measure } from "./load.ts";
+import { measure } from "./load.ts";
 import { writeUsers } from "./population.ts";
 import { absoluteTable, machine, ratioTable, type Sample } from "./report.ts";
 import { type Conf, daemon, type Server } from "./servers.ts";
@@ -30,10 +30,6 @@ const USERS = 2_000;
 /** Of those, who may get mail. */
 const ASKED = 1_000;
 const CONNECTIONS = 32;
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
 
 /** imapd.conf by the name of the server. */
 function configurations(slapd: Parameters<typeof directoryConf>[0], cyrus: Cyrus): Readonly<Record<string, Conf>> {
@@ -84,10 +80,7 @@ ${absoluteTable(samples)}
 `;
 }
 
-async function main(): Promise<void> {
-  await buildLoad();
-  const folder = await mkdtemp("/dev/shm/smmapd-warm-");
-  await chmod(folder, 0o755);
+async function main(folder: string): Promise<void> {
   const slapd = await startDirectory(USERS);
   const cyrus = await startCyrus(USERS);
   const servers: Server[] = [];
@@ -102,20 +95,12 @@ async function main(): Promise<void> {
     }
     await slapd.hang();
     await cyrus.suspend();
-    const text = report(await measureAll(servers, questions));
-    say(`\n${text}`);
-    if (options.record) await writeFile(fileURLToPath(new URL("../../bench/RESULTS-warm.md", import.meta.url)), text);
+    await tell(report(await measureAll(servers, questions)), options.record ? "RESULTS-warm.md" : null);
   } finally {
     for (const server of servers) await server.stop();
     await cyrus.stop();
     await slapd.close();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-}
+await bench("warm", main);

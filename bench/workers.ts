@@ -4,12 +4,13 @@
  *     npm run bench:workers -- [--record] [--rounds 5] [--seconds 2]
  */
 import { readFileSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { bench, say, tell } from "./bench.ts";
 import { mailboxDatabase } from "./database.ts";
-import { buildLoad, type LoadOptions, type Measurement, measure } from "./load.ts";
+import { type LoadOptions, type Measurement, measure } from "./load.ts";
 import { writeQuestions, writeUsers } from "./population.ts";
 import { machine, median, table } from "./report.ts";
 import { type Conf, daemon, type Server, sqliteConf } from "./servers.ts";
@@ -42,10 +43,6 @@ interface Round {
   readonly load: Case;
   readonly one: Sample;
   readonly several: Sample;
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 /** Clock ticks of processor time of a process and of each that it has started. */
@@ -147,34 +144,19 @@ ${table(head, rows)}
 `;
 }
 
-async function main(): Promise<void> {
-  await buildLoad();
-  const folder = await mkdtemp("/dev/shm/smmapd-workers-");
-  await chmod(folder, 0o755);
-  try {
-    await mkdir(join(folder, "keys"));
-    const { even } = await writeQuestions(join(folder, "keys"), MAILBOXES);
-    const users = join(folder, "users.keys");
-    await writeUsers(users, 1000);
-    const cases: Case[] = [
-      { name: "sqlite, 32x1", store: "sqlite", questions: even, connections: 32, depth: 1 },
-      { name: "sqlite, 32x16", store: "sqlite", questions: even, connections: 32, depth: 16 },
-      { name: "thinking, 32x1", store: "thinking", questions: users, connections: 32, depth: 1 },
-    ];
-    const thinking = fileURLToPath(new URL("thinking-store.js", import.meta.url));
-    const conf = { sqlite: sqliteConf(await mailboxDatabase(MAILBOXES)), thinking: { smmap_store: thinking } };
-    const text = report(await measureAll(conf, cases, folder), cases);
-    say(`\n${text}`);
-    if (options.record)
-      await writeFile(fileURLToPath(new URL("../../bench/RESULTS-workers.md", import.meta.url)), text);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+async function main(folder: string): Promise<void> {
+  await mkdir(join(folder, "keys"));
+  const { even } = await writeQuestions(join(folder, "keys"), MAILBOXES);
+  const users = join(folder, "users.keys");
+  await writeUsers(users, 1000);
+  const cases: Case[] = [
+    { name: "sqlite, 32x1", store: "sqlite", questions: even, connections: 32, depth: 1 },
+    { name: "sqlite, 32x16", store: "sqlite", questions: even, connections: 32, depth: 16 },
+    { name: "thinking, 32x1", store: "thinking", questions: users, connections: 32, depth: 1 },
+  ];
+  const thinking = fileURLToPath(new URL("thinking-store.js", import.meta.url));
+  const conf = { sqlite: sqliteConf(await mailboxDatabase(MAILBOXES)), thinking: { smmap_store: thinking } };
+  await tell(report(await measureAll(conf, cases, folder), cases), options.record ? "RESULTS-workers.md" : null);
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-}
+await bench("workers", main);
