@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+import { SteadyLoad } from "../../fixtures/steady-load.ts";
 
 let folder: DaemonFolder;
 const daemons: Daemon[] = [];
@@ -152,27 +153,14 @@ describe("SIGHUP", () => {
 
   it("again and again, under load, costs nobody an answer", async () => {
     const daemon = await start();
-    let isOver = false;
-    let answers = 0;
-    const load = Array.from({ length: 50 }, async (_, i) => {
-      while (!isOver) {
-        const client = await SocketmapClient.connect(folder.socket);
-        for (let n = 0; n < 20; n++) {
-          expect(await client.ask(`fred${i}`)).toBe(`OK fred${i}`);
-          answers++;
-        }
-        client.close();
-      }
-    });
-    const all = Promise.all(load);
+    const load = new SteadyLoad(folder.socket);
     for (let reload = 1; reload <= 20; reload++) {
-      const before = answers;
+      const before = load.answers;
       daemon.signal("SIGHUP");
-      await Promise.race([daemon.says(/configuration read again/, reload), all]);
-      while (answers < before + 50) await Promise.race([new Promise(setImmediate), all]);
+      await Promise.race([daemon.says(/configuration read again/, reload), load.done]);
+      while (load.answers < before + 50) await Promise.race([new Promise(setImmediate), load.done]);
     }
-    isOver = true;
-    await all;
+    await load.stop();
     expect(daemon.text).not.toMatch(/error|warning: (?!smmap_listen: everybody)/);
   });
 });

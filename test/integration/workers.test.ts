@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+import { SteadyLoad } from "../../fixtures/steady-load.ts";
 
 let folder: DaemonFolder;
 const daemons: Daemon[] = [];
@@ -81,24 +82,12 @@ describe("workers", () => {
 
   it("read the configuration again, one after the other, and nobody loses an answer", async () => {
     const daemon = await start(3);
-    let isOver = false;
-    let answers = 0;
-    const load = Array.from({ length: 50 }, async (_, i) => {
-      while (!isOver) {
-        const client = await SocketmapClient.connect(folder.socket);
-        for (let n = 0; n < 20; n++) {
-          expect(await client.ask(`fred${i}`)).toBe(`OK fred${i}`);
-          answers++;
-        }
-        client.close();
-      }
-    });
-    const all = Promise.all(load);
+    const load = new SteadyLoad(folder.socket);
     for (let reload = 1; reload <= 20; reload++) {
       folder.configure(`smmap_workers: 3\nsmmap_test_rights: ${reload % 2 === 0 ? "lp" : "none"}`);
-      const before = answers;
+      const before = load.answers;
       daemon.signal("SIGHUP");
-      await Promise.race([daemon.says(/configuration read again/, reload), all]);
+      await Promise.race([daemon.says(/configuration read again/, reload), load.done]);
       // All of them have it now.
       const expected = reload % 2 === 0 ? "OK +news" : "NOTFOUND Mailbox does not exist";
       for (let i = 0; i < 20; i++) {
@@ -106,10 +95,9 @@ describe("workers", () => {
         expect(await client.ask("+news")).toBe(expected);
         client.close();
       }
-      while (answers < before + 50) await Promise.race([new Promise(setImmediate), all]);
+      while (load.answers < before + 50) await Promise.race([new Promise(setImmediate), load.done]);
     }
-    isOver = true;
-    await all;
+    await load.stop();
     expect(daemon.text).not.toMatch(/error|has ended/);
   });
 
