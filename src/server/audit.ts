@@ -2,6 +2,7 @@
 import type { RecipientParser } from "../engine/recipient.ts";
 import { type Failure, type ReplyPolicy, replyTo, type Verdict } from "../engine/verdict.ts";
 import type { Log } from "../store/store.ts";
+import { unmapped } from "./client-network.ts";
 
 export interface AuditOptions {
   /** auditlog: each answer, at the level notice. */
@@ -64,7 +65,7 @@ export class Audit {
  */
 export function clientName(address: string | undefined): string {
   if (address === undefined) return "[unix socket]";
-  const ip = address.replace(/^::ffff:(?=\d+\.)/, "");
+  const ip = unmapped(address);
   // The original asks DNS for the name and waits. The one name that is known without it is this machine's.
   return ip === "::1" || ip.startsWith("127.") ? `localhost [${ip}]` : `[${ip}]`;
 }

@@ -1,13 +1,18 @@
 /** Who is one client, and how many connections each of them has. */
 import { isIPv4 } from "node:net";
 
+/** Without the prefix that an IPv4 address has on a socket of IPv6 (RFC 4291 section 2.5.5.2). */
+export function unmapped(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, "");
+}
+
 /**
  * An IPv4 address, or the first 64 bits of one of IPv6: so many addresses has whoever has any (RFC 6177).
  * @param address of the other end; undefined: it is a UNIX socket, and nobody knows
  */
 export function networkOf(address: string | undefined): string | null {
   if (address === undefined) return null;
-  const ip = address.replace(/^::ffff:(?=\d+\.)/, "");
+  const ip = unmapped(address);
   if (isIPv4(ip)) return ip;
   const [head = "", tail = ""] = ip.split("::");
   const first = head === "" ? [] : head.split(":");

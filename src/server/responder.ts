@@ -54,7 +54,7 @@ interface Asked extends CountedRequest {
   readonly client: string;
   /** When it was read whole, on the clock of performance.now(). */
   readonly since: number;
-  /** Of the store's data at that time. */
+  /** Of the store's data at that time; null: it is not known, or of no use. */
   readonly edition: number | null;
 }
 
@@ -69,7 +69,8 @@ export class Responder {
 
   constructor(options: ResponderOptions) {
     this.#options = options;
-    this.memory = new VerdictMemory(options.memorySize ?? 0);
+    // A reply that names the mailbox is made of more than a verdict.
+    this.memory = new VerdictMemory(options.value === "key" ? (options.memorySize ?? 0) : 0);
     this.#tally = options.tally ?? new Tally();
     this.#statuses = statusesOf(options.policy);
     for (const map of options.accessMaps?.names ?? []) this.#tally.replies.expect(map);
@@ -90,9 +91,11 @@ export class Responder {
     if (request === null) return this.refuse("missing key", client);
     const { map, key } = request;
     const { recipients, store, accessMaps } = this.#options;
+    if (accessMaps?.names.has(map)) {
+      return this.#respondAccess(accessMaps, { payload, map, key, client, since, edition: null }, lookup);
+    }
     const edition = this.memory.isAwake() ? store.edition() : null;
     const asked = { payload, map, key, client, since, edition };
-    if (accessMaps?.names.has(map)) return this.#respondAccess(accessMaps, asked, lookup);
     try {
       const known = this.memory.find(payload, edition);
       if (known !== undefined) return this.#reply(known, known, asked);
@@ -138,11 +141,9 @@ export class Responder {
 
   #conclude(mailbox: MailboxId, facts: MailboxFacts, asked: Asked): string {
     const verdict = decide(mailbox, facts);
-    if (this.#options.value === "mailbox" && facts.exists) {
-      return this.#reply(verdict, verdict, asked, nameAsValue(mailbox, facts));
-    }
     this.memory.keep(asked.payload, verdict, asked.edition);
-    return this.#reply(verdict, verdict, asked);
+    const isNamed = this.#options.value === "mailbox" && facts.exists;
+    return this.#reply(verdict, verdict, asked, isNamed ? nameAsValue(mailbox, facts) : asked.key);
   }
 
   #fail(error: unknown, asked: Asked): string {

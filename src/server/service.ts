@@ -107,7 +107,7 @@ export async function startService(
   const audit = isAudited || isDebug ? new Audit({ isAudited, isDebug, recipients, policy, log }) : null;
   const check = new RecipientCheck({ recipients, store, policy, log });
   const accessMaps = names.size > 0 ? { names, check, texts } : null;
-  const memorySize = settings.verdictsKept;
+  const memorySize = cache === null && opened.edition !== undefined ? settings.verdictsKept : 0;
   const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, memorySize, tally, log });
   const policyResponder = new PolicyResponder({ check, texts, policy, audit, tally, log });
   return { settings, store, guarded, cache, recipients, responder, policyResponder };
