@@ -20,6 +20,8 @@ export class NetstringDecoder {
   readonly #payloadMax: number;
   /** Bytes from #start to #end are not decoded yet. */
   #bytes: Buffer = EMPTY;
+  /** #bytes is ours to write to, and not somebody's chunk. */
+  #isOwn = false;
   #start = 0;
   #end = 0;
 
@@ -33,15 +35,21 @@ export class NetstringDecoder {
     return this.#end - this.#start;
   }
 
-  /** Adds a chunk. It must not be changed afterwards. */
+  /** Adds a chunk. It must not be changed before `keep`. */
   write(chunk: Buffer): void {
     if (this.#start === this.#end) {
       this.#bytes = chunk;
+      this.#isOwn = false;
       this.#start = 0;
       this.#end = chunk.length;
     } else {
       this.#append(chunk);
     }
+  }
+
+  /** Copies what is not decoded yet: the last chunk is about to be overwritten. */
+  keep(): void {
+    if (this.#start < this.#end && !this.#isOwn) this.#move(this.#end - this.#start);
   }
 
   /** The next payload, or null until more bytes come. Throws ProtocolError. */
@@ -83,21 +91,21 @@ export class NetstringDecoder {
     throw new ProtocolError(whole ? "missing terminator" : "request size doesn't match length");
   }
 
-  /**
-   * Doubling keeps the copying linear, and memory proportional to what was really sent. The socket's own chunk has no
-   * room at its end, so it is copied and never written to.
-   */
+  /** Doubling keeps the copying linear, and memory proportional to what was really sent. */
   #append(chunk: Buffer): void {
-    const pending = this.#end - this.#start;
-    const needed = pending + chunk.length;
-    if (this.#end + chunk.length > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed * 2, 128));
-      this.#bytes.copy(grown, 0, this.#start, this.#end);
-      this.#bytes = grown;
-      this.#start = 0;
-    }
-    chunk.copy(this.#bytes, this.#start + pending);
-    this.#end = this.#start + needed;
+    const needed = this.#end - this.#start + chunk.length;
+    if (!this.#isOwn || this.#end + chunk.length > this.#bytes.length) this.#move(needed * 2);
+    chunk.copy(this.#bytes, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /** To a place of our own, with room for so many octets. */
+  #move(size: number): void {
+    const place = Buffer.allocUnsafeSlow(Math.max(size, 128));
+    this.#end = this.#bytes.copy(place, 0, this.#start, this.#end);
+    this.#start = 0;
+    this.#bytes = place;
+    this.#isOwn = true;
   }
 }
 

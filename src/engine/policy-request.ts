@@ -33,6 +33,9 @@ export class PolicyDecoder {
     this.#text += chunk.toString("latin1");
   }
 
+  /** Nothing to do: `write` has copied it. */
+  keep(): void {}
+
   /** The lines of the next request, or null until more bytes come. Throws ProtocolError. */
   next(): string | null {
     const end = this.#text.indexOf("\n\n", this.#from);

@@ -23,8 +23,10 @@ export type Client = Duplex & {
 export interface RequestDecoder {
   /** Octets that are waiting to be decoded. */
   readonly pending: number;
-  /** Adds a chunk. It must not be changed afterwards. */
+  /** Adds a chunk. It must not be changed before `keep`. */
   write(chunk: Buffer): void;
+  /** Copies what is not decoded yet: the last chunk is about to be overwritten. */
+  keep(): void;
   /** The next request, or null until more bytes come. */
   next(): string | null;
   /** Says that no more bytes will come. */
@@ -184,6 +186,7 @@ export class Connection implements Continuing, PlaceSeeker {
     this.#decoder.write(chunk);
     this.#hasNews = true;
     this.#decode();
+    this.#decoder.keep();
   }
 
   #readEnd(): void {

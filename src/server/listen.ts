@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/settings.ts";
 import { ConfigError } from "../store/store.ts";
+import { acceptIntoOneBuffer } from "./accept.ts";
 import type { InheritedSocket } from "./inherited.ts";
 
 /** Where to listen: an address to bind, or a socket that is bound already. */
@@ -27,6 +28,8 @@ export interface ListenOptions {
   readonly rights: SocketRights;
   /** A client could not be accepted; the next one may be. */
   readonly onAcceptError?: (error: Error) => void;
+  /** Chunks are overwritten once they are handled. Left out: they are not. */
+  readonly isBufferShared?: boolean;
 }
 
 export interface Listener {
@@ -42,12 +45,15 @@ export interface Listener {
 const BACKLOG = 4096;
 
 /** @throws ConfigError where the address cannot be had */
-export function listen(
+export async function listen(
   source: ListenSource,
   { onConnection, ...options }: ListenOptions & { readonly onConnection: (socket: Socket) => void },
 ): Promise<Listener> {
   // Exim closes its half after the request and reads on; see "half-close" in docs/differences.md.
-  return listenWith(createServer({ allowHalfOpen: true, noDelay: true }, onConnection), source, options);
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+  const listener = await listenWith(server, source, options);
+  if (options.isBufferShared) acceptIntoOneBuffer(server, onConnection);
+  return listener;
 }
 
 /** The same with a server that is made already, such as one of HTTP. */

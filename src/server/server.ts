@@ -111,7 +111,7 @@ export class Server {
       const onConnection = (client: Client) => this.welcome(client, protocol);
       const onAcceptError = (error: Error) =>
         this.#rarely.warn(key, `a client could not be accepted: ${error.message}`);
-      const listener = await listen(source, { key, rights, onConnection, onAcceptError });
+      const listener = await listen(source, { key, rights, onConnection, onAcceptError, isBufferShared: true });
       this.#listeners.push({ ...listener, protocol });
     }
   }

@@ -63,6 +63,18 @@ describe("requests", () => {
     await asking.reads(expected + ok("barney"));
   });
 
+  it("in pieces are put together, whatever others send in between", async () => {
+    await start();
+    const [one, other] = [client(), client()];
+    const request = netstring("cyrus fred");
+    for (let cut = 1; cut < request.length; cut++) {
+      one.send(request.slice(0, cut));
+      for (let i = 0; i < 2; i++) await other.ask("barney").reads(ok(...Array(2 * cut - 1 + i).fill("barney")));
+      one.send(request.slice(cut));
+      await one.reads(ok("fred").repeat(cut));
+    }
+  });
+
   it("without a space miss their key, and the connection goes on", async () => {
     await start();
     await client()
