@@ -10,6 +10,8 @@ const CACHE_SIZE = 64 * 1024;
 const CHECKED_SIZE = 8 * 1024 * 1024;
 /** Reads in one transaction at most, so that a writer never waits long for its end. */
 const READS_MAX = 400;
+/** What a request asks for: the version of the data, and its mailbox. */
+const ASKED_BY_ONE = 2;
 /** What SQLite's check finds fault with in values, not in the structure that leads to them. */
 const aboutValues = /^(?:(?:NULL|NUMERIC|TEXT|non-\w+) value|CHECK constraint failed) in /;
 
@@ -22,8 +24,10 @@ export class Connection {
   readonly #commit: Statement<[]>;
   readonly #dataVersion: Statement<[], number>;
   readonly #schemaVersion: Statement<[], number>;
-  /** Something was looked up in this turn of the event loop. */
+  /** Something was asked for in this turn of the event loop. */
   #isTurn = false;
+  /** How often, in this turn or, before it begins, in the last one. */
+  #asked = 0;
   /** Reads in the transaction of this turn. */
   #reads = 0;
   /** The transaction has begun for the look-up that comes next. */
@@ -71,8 +75,7 @@ export class Connection {
   }
 
   find(mailbox: MailboxId): MailboxFacts {
-    if (!this.#isTurn) {
-      this.#beginTurn();
+    if (!this.#takeTurn()) {
       // A lonely look-up pays for no transaction, but for an absence, which takes more than one statement.
       const facts = this.#tables.find(mailbox);
       if (facts.exists) return facts;
@@ -99,10 +102,10 @@ export class Connection {
 
   /**
    * A number that is another one whenever somebody has written to the database; null: answers depend on more than that,
-   * or this is the first that is wanted in this turn, which is as quickly looked up.
+   * or this may be the only request of this turn, which is as quickly looked up.
    */
   dataVersion(): number | null {
-    if (!this.#isTurn || this.#tables.isVolatile) return null;
+    if (this.#tables.isVolatile || !this.#takeTurn()) return null;
     this.#beginRead();
     // The tables may be others by now.
     return this.#tables.isVolatile ? null : this.#version;
@@ -189,12 +192,20 @@ export class Connection {
     this.#version = version;
   }
 
-  #beginTurn(): void {
+  /** @returns whether a transaction pays: there are more requests than this one in the turn, or were in the last */
+  #takeTurn(): boolean {
+    if (this.#isTurn) {
+      this.#asked++;
+      return true;
+    }
     const failure = this.#failure;
     this.#failure = null;
     if (failure !== null) throw failure;
+    const wasBusy = this.#asked > ASKED_BY_ONE;
+    this.#asked = 1;
     this.#isTurn = true;
     setImmediate(this.#endTurn);
+    return wasBusy;
   }
 
   #end(): void {
