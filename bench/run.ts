@@ -15,6 +15,8 @@ const MAILBOXES = 1_000_000;
 const ORIGINAL_MAILBOXES = 5_000;
 /** Seconds before each measurement. */
 const WARM_UP = 0.5;
+/** Seconds in which a server gets used to what it is asked, before the first round. */
+const GETTING_USED = 3;
 /** Questions by which each round begins later than the one before. */
 const FIRST_LINE_STEP = 190_000;
 
@@ -83,31 +85,31 @@ async function contestants(folder: string): Promise<Contestant[]> {
   return found;
 }
 
+/** @param round counted from 0; a server that remembers what it was asked in the one before has nothing of it */
+function loadOf(load: string, server: Server, keys: KeyFiles, round: number): Omit<LoadOptions, "until"> {
+  const { connections, depth, order } = parseCase(load);
+  return { server, questions: keys[order], firstLine: round * FIRST_LINE_STEP, connections, depth, warmUp: WARM_UP };
+}
+
 async function measureLoads(
   servers: readonly (readonly [Server, KeyFiles])[],
   cases: readonly string[],
   rounds: number,
 ): Promise<Sample[]> {
+  const [first = ""] = cases;
+  for (const [server, keys] of servers) {
+    await measure({ ...loadOf(first, server, keys, rounds), until: { seconds: GETTING_USED } });
+  }
   const seconds = Number(options.seconds);
   const samples: Sample[] = [];
-  for (let round = 1; round <= rounds; round++) {
-    // A server that remembers what it was asked in the round before has nothing of it.
-    const firstLine = (round - 1) * FIRST_LINE_STEP;
+  for (let round = 0; round < rounds; round++) {
     for (const load of cases) {
-      const { connections, depth, order } = parseCase(load);
       for (const [server, keys] of servers) {
-        const measurement = await measure({
-          server,
-          questions: keys[order],
-          firstLine,
-          connections,
-          depth,
-          warmUp: WARM_UP,
-          until: { seconds },
-        });
+        const measurement = await measure({ ...loadOf(load, server, keys, round), until: { seconds } });
         samples.push({ round, load, server: server.name, measurement });
         const { perSecond, cpuPerRequest } = measurement;
-        say(`${round}/${rounds} ${load} ${server.name}: ${perSecond.toFixed(0)}/s, ${cpuPerRequest.toFixed(1)} us CPU`);
+        const counted = `${round + 1}/${rounds} ${load} ${server.name}`;
+        say(`${counted}: ${perSecond.toFixed(0)}/s, ${cpuPerRequest.toFixed(1)} us CPU`);
       }
     }
   }

@@ -33,6 +33,12 @@ async function settle(): Promise<void> {
   await until(() => witness.isClosed);
 }
 
+/** Waits until so many clients are there and what they have sent is read. A witness would need a place. */
+async function arrived(clients: number): Promise<void> {
+  await until(() => rig.server.connectionCounts.open === clients);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Counts of the server, without those of witnesses. */
 function counts(): { readonly waiting: number; readonly refused: number; readonly dropped: number } {
   const { waiting, refused, dropped } = rig.server.connectionCounts;
@@ -93,6 +99,26 @@ describe("time", () => {
     await asking.ended();
   });
 
+  it("for a request is neither more nor less for one that had to wait for a place", async () => {
+    await rig.start({ requestTimeout: 5_000, requestsMax: 1 });
+    const slow = rig.client().send("10:cy");
+    await settle();
+    const busy = rig.client().ask("slow");
+    await until(() => rig.puppet.pending.length === 1);
+    pass(2);
+    slow.send("rus");
+    await arrived(2);
+    pass(10);
+    rig.puppet.pending[0]?.answer(present);
+    await busy.reads(ok("slow"));
+    await settle();
+    pass(3);
+    expect(counts().dropped).toBe(0);
+    pass(1);
+    await slow.ended();
+    expect(counts().dropped).toBe(1);
+  });
+
   it("for reading replies is as long as for a request", async () => {
     await rig.start({ requestTimeout: 5_000, idleTimeout: 3_600_000 });
     const deaf = rig.client();
@@ -131,12 +157,6 @@ describe("requests", () => {
       ["a0", "a1", "a2", "b0", "c0", "a3", "b1", "c1", "b2", "c2", "b3", "c3"].map((name) => `slow${name}`),
     );
   });
-
-  /** Waits until so many clients are there and what they have sent is read. A witness would need a place. */
-  async function arrived(clients: number): Promise<void> {
-    await until(() => rig.server.connectionCounts.open === clients);
-    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
-  }
 
   it("of clients that are gone give their places back", async () => {
     await rig.start({ requestsMax: 1 }, tcp);

@@ -421,6 +421,22 @@ describe("names that are not known", () => {
     expect(await Promise.all(twice)).toEqual([present, present]);
   });
 
+  it("are asked for once more in turn, where others have joined a refusal", async () => {
+    const { cached, source, names, replies } = crowd(1);
+    const joined = cached.lookup(user("nobody0"));
+    answers[0]?.(absent);
+    await tick();
+    // The place that became free is taken by who waited before.
+    expect(source.asked).toEqual(names);
+    answers[1]?.(absent);
+    await tick();
+    expect(source.asked).toEqual([...names, "nobody0"]);
+    answers.at(-1)?.(present);
+    expect(await joined).toBe(present);
+    for (const answer of answers) answer(absent);
+    await Promise.all(replies);
+  });
+
   it("wait no longer than a look-up may take, and then are not asked for", async () => {
     const { source, replies } = crowd(1);
     const late = expect(replies.at(-1)).rejects.toMatchObject({ code: "timeout" });
