@@ -51,6 +51,8 @@ function socketOf(handle: ClientHandle): Socket {
   function receive(length: number): boolean {
     const chunk = buffer.subarray(0, length);
     // Nobody listens yet, so it has to be kept for them.
-    return socket.readableFlowing === true ? socket.emit("data", chunk) : socket.push(Buffer.from(chunk));
+    if (socket.readableFlowing !== true) return socket.push(Buffer.from(chunk));
+    socket.emit("data", chunk);
+    return true;
   }
 }

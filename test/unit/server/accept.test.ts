@@ -5,6 +5,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { until } from "../../../fixtures/puppet-server.ts";
 import { acceptIntoOneBuffer } from "../../../src/server/accept.ts";
 
 let folder: string;
@@ -33,7 +34,7 @@ async function client(): Promise<readonly [Socket, Socket]> {
   clients.push(socket);
   const count = accepted.length;
   await once(socket, "connect");
-  while (accepted.length === count) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => accepted.length > count);
   return [socket, accepted[count] as Socket];
 }
 
@@ -71,6 +72,17 @@ describe("with the Node.js that runs this", () => {
     });
     await once(ours, "end");
     expect(text).toBe(long);
+  });
+
+  it("what nobody wants is read and thrown away", async () => {
+    const [socket, ours] = await client();
+    ours.resume();
+    for (let i = 0; i < 5; i++) {
+      socket.write("unwanted");
+      await until(() => ours.bytesRead === 8 * (i + 1));
+    }
+    socket.end();
+    await once(ours, "end");
   });
 
   it("a client that is paused is not read from", async () => {
