@@ -39,6 +39,19 @@ async function arrived(clients: number): Promise<void> {
   for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Asks more than it may without reading the replies, which it never does. */
+async function deafClient(): Promise<PuppetClient> {
+  const deaf = rig.client();
+  await deaf.ask("fred").reads(ok("fred"));
+  deaf.socket.pause();
+  const many = netstring(`cyrus ${"x".repeat(10_000)}`).repeat(50);
+  while (deaf.socket.writableLength <= 4 * many.length) {
+    deaf.socket.write(many, "latin1");
+    await settle();
+  }
+  return deaf;
+}
+
 /** Counts of the server, without those of witnesses. */
 function counts(): { readonly waiting: number; readonly refused: number; readonly dropped: number } {
   const { waiting, refused, dropped } = rig.server.connectionCounts;
@@ -121,20 +134,24 @@ describe("time", () => {
 
   it("for reading replies is as long as for a request", async () => {
     await rig.start({ requestTimeout: 5_000, idleTimeout: 3_600_000 });
-    const deaf = rig.client();
-    await deaf.ask("fred").reads(ok("fred"));
-    deaf.socket.pause();
-    const many = netstring(`cyrus ${"x".repeat(10_000)}`).repeat(50);
-    while (deaf.socket.writableLength <= 4 * many.length) {
-      deaf.socket.write(many, "latin1");
-      await settle();
-    }
+    const deaf = await deafClient();
     pass(4);
     await settle();
     expect(deaf.socket.destroyed).toBe(false);
     pass(4);
     await until(() => counts().dropped === 1);
     await until(() => rig.server.connectionCounts.open === 0);
+  });
+});
+
+describe("the end", () => {
+  it("is not held up by a client that never reads its replies", async () => {
+    await rig.start({ requestTimeout: 5_000, idleTimeout: 3_600_000 });
+    await deafClient();
+    const drained = rig.server.drain(60_000, Number.POSITIVE_INFINITY);
+    pass(7);
+    await drained;
+    expect(counts().dropped).toBe(1);
   });
 });
 
