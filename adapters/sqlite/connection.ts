@@ -2,6 +2,7 @@
 import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
 import type { FolderPaths, MailboxFacts, MailboxId } from "../../src/store/store.ts";
 import { UnusableFile } from "./file-state.ts";
+import { isInvitation } from "./invitation.ts";
 import type { Layout, Tables } from "./tables.ts";
 
 /** Kibibytes of pages to keep: about as much as a million mailboxes take. Memory is used as pages are read. */
@@ -26,12 +27,12 @@ export class Connection {
   readonly #schemaVersion: Statement<[], number>;
   /** Something was asked for in this turn of the event loop. */
   #isTurn = false;
-  /** How often, in this turn or, before it begins, in the last one. */
+  /** How often, in this turn. */
   #asked = 0;
+  /** There was more than one request in the last turn. */
+  #wasBusy = false;
   /** Reads in the transaction of this turn. */
   #reads = 0;
-  /** The transaction has begun for the look-up that comes next. */
-  #isFresh = false;
   /** What `dataVersion` said when the file was last opened or refreshed. */
   #knownVersion: number;
   /** What `dataVersion` says in this transaction, or said in the last one. */
@@ -42,6 +43,8 @@ export class Connection {
   #failure: unknown = null;
   readonly #endTurn = (): void => {
     this.#isTurn = false;
+    this.#wasBusy = this.#asked > ASKED_BY_ONE;
+    this.#asked = 0;
     try {
       this.#end();
     } catch (error) {
@@ -75,43 +78,46 @@ export class Connection {
   }
 
   find(mailbox: MailboxId): MailboxFacts {
-    if (!this.#takeTurn()) {
-      // A lonely look-up pays for no transaction, but for an absence, which takes more than one statement.
+    const isAlone = this.#isAlone;
+    this.#takeTurn();
+    this.#tellFailure();
+    if (isAlone) {
+      // It pays for no transaction, unless mail may be refused: to be sure of that takes more than one statement.
       const facts = this.#tables.find(mailbox);
-      if (facts.exists) return facts;
+      if (isInvitation(mailbox, facts)) return facts;
     }
-    this.#beginRead();
-    const isFresh = this.#isFresh;
-    this.#isFresh = false;
+    const isFresh = this.#beginRead();
     const facts = this.#tables.find(mailbox);
-    return facts.exists ? facts : this.#makeSure(mailbox, facts, isFresh);
+    return isFresh || isInvitation(mailbox, facts) ? facts : this.#makeSure(mailbox, facts);
   }
 
   /**
-   * Somebody may have made the mailbox since the transaction began, and have sent mail to it: an absence is of a
-   * transaction that began after the request came. @param isFresh this one did
+   * Somebody may have made the mailbox since the transaction began, or opened or emptied it, and have sent mail to it then:
+   * what may refuse mail is of a transaction that began after the request came.
    */
-  #makeSure(mailbox: MailboxId, facts: MailboxFacts, isFresh: boolean): MailboxFacts {
+  #makeSure(mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
+    const version = this.#version;
     this.#end();
-    if (isFresh) return facts;
     this.#beginRead();
-    const renewed = this.#tables.find(mailbox);
-    this.#end();
-    return renewed;
+    const isSame = version === this.#version && !this.#tables.isVolatile;
+    return isSame ? facts : this.#tables.find(mailbox);
   }
 
   /**
    * A number that is another one whenever somebody has written to the database; null: answers depend on more than that,
-   * or this may be the only request of this turn, which is as quickly looked up.
+   * or this is likely to be the only request of the turn, which is as quickly looked up.
    */
   dataVersion(): number | null {
-    if (this.#tables.isVolatile || !this.#takeTurn()) return null;
+    if (this.#tables.isVolatile || this.#isAlone || this.#failure !== null) return null;
+    this.#takeTurn();
     this.#beginRead();
     // The tables may be others by now.
     return this.#tables.isVolatile ? null : this.#version;
   }
 
   folders(mailbox: MailboxId): FolderPaths {
+    // They are to be those of now.
+    this.#end();
     return this.#tables.folders?.(mailbox) ?? [];
   }
 
@@ -176,36 +182,46 @@ export class Connection {
   /**
    * Taking and giving back SQLite's lock costs more than a look-up, so the requests that are there at the same time, in
    * one turn of the event loop, share a read transaction. Whatever one of them reads is of the same moment.
+   * @returns whether it begins with this read
    */
-  #beginRead(): void {
+  #beginRead(): boolean {
     if (this.#reads === READS_MAX) this.#end();
-    if (this.#reads === 0) this.#beginTransaction();
+    const isFresh = this.#reads === 0 && this.#beginTransaction();
     this.#reads++;
+    return isFresh;
   }
 
-  #beginTransaction(): void {
-    this.#begin.run();
-    this.#isFresh = true;
+  #beginTransaction(): boolean {
+    // One that met a lock is open and has not read anything.
+    const isFresh = !this.#database.inTransaction;
+    if (isFresh) this.#begin.run();
     const version = this.#dataVersion.get() ?? 0;
-    if (version === this.#version) return;
-    this.followSchema();
-    this.#version = version;
+    if (version !== this.#version) {
+      this.followSchema();
+      this.#version = version;
+    }
+    return isFresh;
   }
 
-  /** @returns whether a transaction pays: there are more requests than this one in the turn, or were in the last */
-  #takeTurn(): boolean {
-    if (this.#isTurn) {
-      this.#asked++;
-      return true;
-    }
-    const failure = this.#failure;
-    this.#failure = null;
-    if (failure !== null) throw failure;
-    const wasBusy = this.#asked > ASKED_BY_ONE;
-    this.#asked = 1;
+  /** Nothing else was asked for in this turn, nor is likely to be: then a transaction does not pay. */
+  get #isAlone(): boolean {
+    return !this.#isTurn && !this.#wasBusy;
+  }
+
+  #takeTurn(): void {
+    this.#asked++;
+    if (this.#isTurn) return;
     this.#isTurn = true;
     setImmediate(this.#endTurn);
-    return wasBusy;
+  }
+
+  /** Nothing is read before the transaction that could not be ended is. */
+  #tellFailure(): void {
+    const failure = this.#failure;
+    if (failure === null) return;
+    this.#end();
+    this.#failure = null;
+    throw failure;
   }
 
   #end(): void {

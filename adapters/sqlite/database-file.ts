@@ -14,6 +14,7 @@ import {
   type WriteAheadLog,
   walBeside,
 } from "./file-state.ts";
+import { isOpen } from "./invitation.ts";
 import { describeMailbox, RowError } from "./row.ts";
 import type { Layout } from "./tables.ts";
 
@@ -39,13 +40,13 @@ export interface DatabaseFileOptions {
 
 interface Question<Answer> {
   ask(connection: Connection, mailbox: MailboxId): Answer;
-  /** Whether the answer says nothing of what is not there. */
-  isPositive(answer: Answer): boolean;
+  /** Whether the answer says nothing of what is not there or not allowed, which mail would be lost by. */
+  isPositive(answer: Answer, mailbox: MailboxId): boolean;
 }
 
 const existence: Question<MailboxFacts> = {
   ask: (connection, mailbox) => connection.find(mailbox),
-  isPositive: ({ exists }) => exists,
+  isPositive: (facts, mailbox) => isOpen(mailbox, facts),
 };
 
 const folderList: Question<FolderPaths> = {
@@ -92,7 +93,7 @@ export class DatabaseFile {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
         const answer = ask(this.#current(), mailbox);
         if (this.#lockedAt !== null) this.#unlocked();
-        if (isPositive(answer) || this.#isUnchanged(attempt > 1)) return answer;
+        if (isPositive(answer, mailbox) || this.#isUnchanged(attempt > 1)) return answer;
       }
     } catch (error) {
       throw this.#failure(error, mailbox);

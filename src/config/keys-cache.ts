@@ -12,7 +12,7 @@ export const cacheKeys: readonly KeyDefinition[] = [
     name: "smmap_cache_verdicts",
     type: "integer",
     default: "100000",
-    text: "For stores that can tell when their data changes (sqlite): for how many requests the verdict is remembered. Each write to the database empties this memory, so it is never outdated; absences are not kept. Up to twice as many are kept, at some 150 octets each; it rests while it saves less than a fifth of the look-ups. 0 is none.",
+    text: "For stores that can tell when their data changes (sqlite): how many requests are remembered that were accepted. Each write to the database empties this memory, so it is never outdated; what refuses mail is not kept. Up to twice as many are kept, at some 150 octets each; it rests while it saves less than a fifth of the look-ups. 0 is none.",
   },
   {
     name: "smmap_cache_ttl",

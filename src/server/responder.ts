@@ -97,8 +97,7 @@ export class Responder {
     const edition = this.memory.isAwake() ? store.edition() : null;
     const asked = { payload, map, key, client, since, edition };
     try {
-      const known = this.memory.find(payload, edition);
-      if (known !== undefined) return this.#reply(known, known, asked);
+      if (this.memory.has(payload, edition)) return this.#reply("accept", "accept", asked);
       const mailbox = recipients.parse(key);
       if (mailbox.kind === "none") return this.#reply("absent", "absent", asked);
       const facts = store.lookup(mailbox, lookup);
@@ -141,7 +140,7 @@ export class Responder {
 
   #conclude(mailbox: MailboxId, facts: MailboxFacts, asked: Asked): string {
     const verdict = decide(mailbox, facts);
-    this.memory.keep(asked.payload, verdict, asked.edition);
+    if (verdict === "accept") this.memory.keep(asked.payload, asked.edition);
     const isNamed = this.#options.value === "mailbox" && facts.exists;
     return this.#reply(verdict, verdict, asked, isNamed ? nameAsValue(mailbox, facts) : asked.key);
   }

@@ -1,8 +1,8 @@
 /**
- * Verdicts by request, each good as long as the store's data is of the same edition: no age decides, so none of them is
- * ever outdated. Absences are not remembered, so an attack with unknown names pushes no real user out.
+ * Requests that were accepted, which holds as long as the store's data is of the same edition: no age decides. What refuses
+ * mail is not remembered, because it has to be younger than the request; so an attack with unknown names pushes no real
+ * user out either.
  */
-import type { Verdict } from "../engine/verdict.ts";
 
 export interface MemoryCounts {
   readonly hits: number;
@@ -21,8 +21,8 @@ const REST = 10;
 export class VerdictMemory {
   readonly #size: number;
   /** Two generations: what is not asked for again while the younger one fills is forgotten with the older one. */
-  #younger = new Map<string, Verdict>();
-  #older = new Map<string, Verdict>();
+  #younger = new Set<string>();
+  #older = new Set<string>();
   #edition: number | null = null;
   #hits = 0;
   #misses = 0;
@@ -49,40 +49,39 @@ export class VerdictMemory {
     return !this.#isResting;
   }
 
-  /** @param edition of the store's data now; null: it cannot be told at the moment, so nothing is known */
-  find(request: string, edition: number | null): Verdict | undefined {
-    if (edition === null) return undefined;
+  /** Whether it was accepted. @param edition of the store's data now; null: it cannot be told at the moment */
+  has(request: string, edition: number | null): boolean {
+    if (edition === null) return false;
     if (edition !== this.#edition) this.#turnTo(edition);
-    const verdict = this.#younger.get(request) ?? this.#rejuvenate(request);
-    if (verdict === undefined) {
-      this.#misses++;
-    } else {
+    const isKnown = this.#younger.has(request) || this.#rejuvenate(request);
+    if (isKnown) {
       this.#hits++;
       this.#known++;
+    } else {
+      this.#misses++;
     }
-    return verdict;
+    return isKnown;
   }
 
-  /** @param edition when the request was looked for: what comes later may be of another one */
-  keep(request: string, verdict: Verdict, edition: number | null): void {
-    if (edition === null || edition !== this.#edition) return;
-    if (verdict === "absent" || request.length > REQUEST_MAX) return;
+  /** It was accepted. @param edition when it was looked for: what comes later may be of another one */
+  keep(request: string, edition: number | null): void {
+    if (edition === null || edition !== this.#edition || request.length > REQUEST_MAX) return;
     if (this.#younger.size >= this.#size) {
       this.#older = this.#younger;
-      this.#younger = new Map();
+      this.#younger = new Set();
     }
-    this.#younger.set(request, verdict);
+    this.#younger.add(request);
   }
 
   clear(): void {
-    if (this.#younger.size > 0) this.#younger = new Map();
-    if (this.#older.size > 0) this.#older = new Map();
+    if (this.#younger.size > 0) this.#younger = new Set();
+    if (this.#older.size > 0) this.#older = new Set();
   }
 
-  #rejuvenate(request: string): Verdict | undefined {
-    const verdict = this.#older.get(request);
-    if (verdict !== undefined) this.keep(request, verdict, this.#edition);
-    return verdict;
+  #rejuvenate(request: string): boolean {
+    const isKnown = this.#older.has(request);
+    if (isKnown) this.keep(request, this.#edition);
+    return isKnown;
   }
 
   #turnTo(edition: number): void {

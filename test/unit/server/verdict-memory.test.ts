@@ -9,72 +9,68 @@ import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../.
 describe("the memory of verdicts", () => {
   it("holds what it was told, as long as the edition is the same", () => {
     const memory = new VerdictMemory(10);
-    expect(memory.find("m fred", 1)).toBe(undefined);
-    memory.keep("m fred", "accept", 1);
-    memory.keep("m full", "over-quota", 1);
-    expect(memory.find("m fred", 1)).toBe("accept");
-    expect(memory.find("m full", 1)).toBe("over-quota");
-    expect(memory.find("m fred", 2)).toBe(undefined);
-    expect(memory.find("m fred", 1)).toBe(undefined);
+    expect(memory.has("m fred", 1)).toBe(false);
+    memory.keep("m fred", 1);
+    expect(memory.has("m fred", 1)).toBe(true);
+    expect(memory.has("m betty", 1)).toBe(false);
+    expect(memory.has("m fred", 2)).toBe(false);
+    expect(memory.has("m fred", 1)).toBe(false);
   });
 
   it("holds nothing while nobody can tell the edition, nor what was decided under another one", () => {
     const memory = new VerdictMemory(10);
-    expect(memory.find("m fred", null)).toBe(undefined);
-    memory.keep("m fred", "accept", null);
-    expect(memory.find("m fred", null)).toBe(undefined);
+    expect(memory.has("m fred", null)).toBe(false);
+    memory.keep("m fred", null);
+    expect(memory.has("m fred", null)).toBe(false);
     expect(memory.counts).toBe(null);
-    memory.find("m full", 1);
-    memory.keep("m full", "over-quota", 1);
-    expect(memory.find("m full", null)).toBe(undefined);
-    expect(memory.find("m full", 1)).toBe("over-quota");
-    memory.find("m fred", 1);
-    memory.find("m betty", 2);
-    memory.keep("m fred", "accept", 1);
-    expect(memory.find("m fred", 2)).toBe(undefined);
-    expect(memory.find("m fred", 1)).toBe(undefined);
+    memory.has("m barney", 1);
+    memory.keep("m barney", 1);
+    expect(memory.has("m barney", null)).toBe(false);
+    expect(memory.has("m barney", 1)).toBe(true);
+    memory.has("m fred", 1);
+    memory.has("m betty", 2);
+    memory.keep("m fred", 1);
+    expect(memory.has("m fred", 2)).toBe(false);
+    expect(memory.has("m fred", 1)).toBe(false);
   });
 
-  it("holds no absence, and no request of a length that no address has", () => {
+  it("holds no request of a length that no address has", () => {
     const memory = new VerdictMemory(10);
     const long = `m ${"x".repeat(400)}`;
-    memory.find(long, 1);
-    memory.keep(long, "accept", 1);
-    memory.keep("m nobody", "absent", 1);
-    expect(memory.find(long, 1)).toBe(undefined);
-    expect(memory.find("m nobody", 1)).toBe(undefined);
+    memory.has(long, 1);
+    memory.keep(long, 1);
+    expect(memory.has(long, 1)).toBe(false);
     expect(memory.counts).toMatchObject({ entries: 0 });
   });
 
   it("forgets first what was not asked for, and is never larger than it may be", () => {
     const memory = new VerdictMemory(100);
-    memory.find("fred", 1);
-    memory.keep("fred", "accept", 1);
+    memory.has("fred", 1);
+    memory.keep("fred", 1);
     for (let i = 0; i < 1000; i++) {
-      memory.keep(`user${i}`, "accept", 1);
-      if (i % 20 === 0) expect(memory.find("fred", 1)).toBe("accept");
+      memory.keep(`user${i}`, 1);
+      if (i % 20 === 0) expect(memory.has("fred", 1)).toBe(true);
       expect(memory.counts?.entries).toBeLessThanOrEqual(200);
     }
-    expect(memory.find("user0", 1)).toBe(undefined);
-    expect(memory.find("user999", 1)).toBe("accept");
+    expect(memory.has("user0", 1)).toBe(false);
+    expect(memory.has("user999", 1)).toBe(true);
     memory.clear();
     expect(memory.counts).toMatchObject({ entries: 0 });
-    expect(memory.find("fred", 1)).toBe(undefined);
+    expect(memory.has("fred", 1)).toBe(false);
   });
 
   it("rests while it does not pay, and is tried again", () => {
     const memory = new VerdictMemory(10);
     const ask = (request: string) => {
       const edition = memory.isAwake() ? 1 : null;
-      const verdict = memory.find(request, edition);
-      if (verdict === undefined) memory.keep(request, "accept", edition);
-      return verdict;
+      const isKnown = memory.has(request, edition);
+      if (!isKnown) memory.keep(request, edition);
+      return isKnown;
     };
-    for (let i = 0; i < 100; i++) expect(ask(`user${i}`)).toBe(undefined);
+    for (let i = 0; i < 100; i++) expect(ask(`user${i}`)).toBe(false);
     expect(memory.counts).toMatchObject({ hits: 0, entries: 0 });
     for (let i = 0; i < 200; i++) ask("fred");
-    expect(ask("fred")).toBe("accept");
-    for (let i = 0; i < 100; i++) expect(ask("fred")).toBe("accept");
+    for (let i = 0; i < 100; i++) expect(ask("fred")).toBe(true);
   });
 
   it("of no size is never awake", () => {
@@ -133,20 +129,22 @@ describe("a responder with a memory", () => {
 
   it("asks the store once for each request of an edition, and gives the same reply", () => {
     const { store, ask } = responder();
-    for (const key of ["fred", "full", "Fred"]) {
+    for (const key of ["fred", "Fred"]) {
       const reply = ask(key);
       expect(ask(key)).toBe(reply);
     }
-    expect(store.asked).toEqual(["fred", "full", "fred"]);
+    expect(store.asked).toEqual(["fred", "fred"]);
     expect(ask("Fred")).toBe("7:OK Fred,");
     store.current = 2;
     ask("fred");
-    expect(store.asked).toHaveLength(4);
+    expect(store.asked).toHaveLength(3);
   });
 
-  it("asks anew for who is absent, and after a failure", () => {
+  it("asks anew for who is absent or full, and after a failure", () => {
     const { store, ask } = responder();
     for (const key of ["nobody", "nobody"]) expect(ask(key)).toMatch(/NOTFOUND/);
+    for (const key of ["full", "full"]) expect(ask(key)).toMatch(/Over quota/);
+    store.asked.length = 2;
     store.fails = true;
     expect(ask("fred")).toMatch(/TEMP/);
     store.fails = false;

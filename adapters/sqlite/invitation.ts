@@ -1,0 +1,14 @@
+import type { MailboxFacts, MailboxId } from "../../src/store/store.ts";
+
+/**
+ * Whether by these facts mail is certainly taken, whoever decides. Facts of a moment ago are good enough for that; all
+ * others may have been changed before the mail was sent.
+ */
+export function isInvitation(mailbox: MailboxId, facts: MailboxFacts): boolean {
+  return isOpen(mailbox, facts) && facts.quotas.every(({ used, limit }) => used < limit);
+}
+
+/** Whether the mailbox is there and may be posted to. */
+export function isOpen(mailbox: MailboxId, facts: MailboxFacts): facts is MailboxFacts & { readonly exists: true } {
+  return facts.exists && (facts.rights === null ? mailbox.kind === "user" : facts.rights.includes("p"));
+}
