@@ -21,18 +21,19 @@ export function machine(): string {
   return `Node ${process.version}, Linux ${release()}, ${cpus().length} processors (${first?.model})`;
 }
 
-/** Markdown: requests a second, and processor time for each of them, of the first server in those of each other one. */
+/** Markdown: what the first server does, in terms of each other one. */
 export function ratioTable(samples: readonly Sample[]): string {
   const [subject = "", ...others] = distinct(samples.map((sample) => sample.server));
-  const rows = distinct(samples.map((sample) => sample.load)).map((load) => [
-    load,
-    ...others.flatMap((other) => [
-      `${ratio(samples, load, subject, other, "perSecond").toFixed(2)} x`,
-      `${ratio(samples, load, subject, other, "cpuPerRequest").toFixed(2)} x`,
+  const rows = distinct(samples.map((sample) => sample.load)).flatMap((load) =>
+    others.map((other) => [
+      load,
+      other,
+      ...(["perSecond", "cpuPerRequest", "p99"] as const).map(
+        (field) => `${ratio(samples, load, subject, other, field).toFixed(2)} x`,
+      ),
     ]),
-  ]);
-  const columns = others.flatMap((other) => [`requests/s : ${other}`, `CPU/request : ${other}`]);
-  return table(["case", ...columns], rows);
+  );
+  return table(["case", "in terms of", "requests/s", "CPU/request", "p99"], rows);
 }
 
 /** Markdown: medians. */

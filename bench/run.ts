@@ -8,7 +8,7 @@ import { type LoadOptions, measure, measureIdle } from "./load.ts";
 import { original } from "./original.ts";
 import { type KeyFiles, type KeyOrder, keyOrders, writeQuestions } from "./population.ts";
 import { absoluteTable, type IdleSample, idleTable, machine, ratioTable, type Sample } from "./report.ts";
-import { type Candidate, daemon, LIMIT_REPLY, limit, type Server, sqliteConf } from "./servers.ts";
+import { type Candidate, daemon, LIMIT_REPLY, limit, plain, type Server, sqliteConf } from "./servers.ts";
 
 const MAILBOXES = 1_000_000;
 /** The original's are made one by one over IMAP, each with a directory: a million of them would take an hour. */
@@ -26,7 +26,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "1.5" },
     cases: {
       type: "string",
-      default: "32x1,32x1-ranked,32x1-known,1x1,8x1,32x16,32x16-known,32xchurn,32xchurn-ranked",
+      default: "32x1,32x1-ranked,32x1-known,32x1@10000,1x1,8x1,32x16,32x16-known,32xchurn,32xchurn-ranked",
     },
     record: { type: "boolean", default: false },
   },
@@ -39,21 +39,26 @@ interface Contestant {
 }
 
 /** How to load a server. */
-interface Case extends Required<Pick<LoadOptions, "connections" | "depth">> {
+interface Case extends Required<Pick<LoadOptions, "connections" | "depth">>, Pick<LoadOptions, "rate"> {
   readonly order: KeyOrder;
 }
 
-/** "32x16" is 32 connections with 16 requests in flight, "32xchurn" opens one for each request; "-ranked", "-known" see KeyOrder. */
+/**
+ * "32x16" is 32 connections with 16 requests in flight, "32xchurn" opens one for each request, with "32x1@10000" 10,000
+ * requests a second fall due; "-ranked", "-known" see KeyOrder.
+ */
 function parseCase(text: string): Case {
-  const [, connections, depth, order = "even"] = /^(\d+)x(\d+|churn)(?:-(ranked|known))?$/.exec(text) ?? [];
+  const shape = /^(\d+)x(\d+|churn)(?:@(\d+))?(?:-(ranked|known))?$/;
+  const [, connections, depth, rate, order = "even"] = shape.exec(text) ?? [];
   if (connections === undefined) {
     throw new Error(
-      `--cases: ${text} is neither CONNECTIONSxDEPTH nor CONNECTIONSxchurn, nor one of these and -ranked or -known`,
+      `--cases: ${text} is neither CONNECTIONSxDEPTH nor CONNECTIONSxchurn, perhaps with @RATE, -ranked or -known behind`,
     );
   }
   return {
     connections: Number(connections),
     depth: depth === "churn" ? depth : Number(depth),
+    ...(rate === undefined ? {} : { rate: Number(rate) }),
     order: order as KeyOrder,
   };
 }
@@ -71,9 +76,12 @@ async function contestants(folder: string): Promise<Contestant[]> {
     await mkdir(place);
     return await writeQuestions(place, users, constant);
   };
-  const ours = await daemon("smmapd", folder, sqliteConf(await mailboxDatabase(MAILBOXES)));
+  const database = await mailboxDatabase(MAILBOXES);
+  const ours = await daemon("smmapd", folder, sqliteConf(database));
+  const keys = await keysFor("smmapd", MAILBOXES);
   const found: Contestant[] = [
-    { candidate: ours, keys: await keysFor("smmapd", MAILBOXES) },
+    { candidate: ours, keys },
+    { candidate: plain(folder, database), keys },
     { candidate: limit(folder), keys: await keysFor("limit", MAILBOXES, LIMIT_REPLY) },
   ];
   try {
@@ -87,8 +95,8 @@ async function contestants(folder: string): Promise<Contestant[]> {
 
 /** @param round counted from 0; a server that remembers what it was asked in the one before has nothing of it */
 function loadOf(load: string, server: Server, keys: KeyFiles, round: number): Omit<LoadOptions, "until"> {
-  const { connections, depth, order } = parseCase(load);
-  return { server, questions: keys[order], firstLine: round * FIRST_LINE_STEP, connections, depth, warmUp: WARM_UP };
+  const { order, ...shape } = parseCase(load);
+  return { server, questions: keys[order], firstLine: round * FIRST_LINE_STEP, warmUp: WARM_UP, ...shape };
 }
 
 async function measureLoads(
@@ -168,7 +176,8 @@ async function report(samples: readonly Sample[], idle: readonly IdleSample[]): 
 
 ${machine()}; medians of ${options.rounds} rounds of
 ${options.seconds} s. ${MAILBOXES} mailboxes in SQLite, ${ORIGINAL_MAILBOXES} in the original. Every reply was checked. A case is connections x requests in
-flight; "churn" is a connection for each request. Keys are asked evenly, "ranked" by 1/rank, "known" 100000 again and again.
+flight; "churn" is a connection for each request; with "@10000" so many requests a second fall due, and their time counts
+from then. Keys are asked evenly, "ranked" by 1/rank, "known" 100000 again and again.
 
 ## Our daemon in terms of the others
 

@@ -67,6 +67,13 @@ export function limit(folder: string): Candidate {
   return candidate({ name: "bare Node", endpoint }, [script, endpoint, LIMIT_REPLY]);
 }
 
+/** A plain server with a look-up in the same file: what one gets without taking pains. */
+export function plain(folder: string, database: string): Candidate {
+  const endpoint = join(folder, "plain.sock");
+  const script = fileURLToPath(new URL("plain.js", import.meta.url));
+  return candidate({ name: "plain", endpoint }, [script, endpoint, database]);
+}
+
 /** A Node program that listens on the endpoint. */
 function candidate(about: Pick<Server, "name" | "endpoint">, args: readonly string[]): Candidate {
   return {
