@@ -1,8 +1,8 @@
 import type { MailboxFacts, MailboxId } from "../../src/store/store.ts";
 
 /**
- * Whether by these facts mail is certainly taken, whoever decides. Facts of a moment ago are good enough for that; all
- * others may have been changed before the mail was sent.
+ * Whether mail of no particular size is certainly taken by these facts, whoever decides. Facts of a moment ago are good
+ * enough for that; all others may have been changed before the mail was sent.
  */
 export function isInvitation(mailbox: MailboxId, facts: MailboxFacts): boolean {
   return isOpen(mailbox, facts) && facts.quotas.every(({ used, limit }) => used < limit);
