@@ -1,4 +1,5 @@
-import type { MailboxFacts, MailboxId } from "../../src/store/store.ts";
+/** What may be believed of facts that are a moment old. Strict where the decision (src/engine/verdict.ts) may refuse. */
+import type { MailboxFacts, MailboxId, MailboxPresent } from "../../src/store/store.ts";
 
 /**
  * Whether mail of no particular size is certainly taken by these facts, whoever decides. Facts of a moment ago are good
@@ -9,6 +10,6 @@ export function isInvitation(mailbox: MailboxId, facts: MailboxFacts): boolean {
 }
 
 /** Whether the mailbox is there and may be posted to. */
-export function isOpen(mailbox: MailboxId, facts: MailboxFacts): facts is MailboxFacts & { readonly exists: true } {
+export function isOpen(mailbox: MailboxId, facts: MailboxFacts): facts is MailboxPresent {
   return facts.exists && (facts.rights === null ? mailbox.kind === "user" : facts.rights.includes("p"));
 }

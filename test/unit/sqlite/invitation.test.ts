@@ -1,0 +1,38 @@
+/** Adapters do not decide, so what they take for certain has to agree with what is decided. */
+import { describe, expect, it } from "vitest";
+import { isInvitation, isOpen } from "../../../adapters/sqlite/invitation.ts";
+import { decide } from "../../../src/engine/verdict.ts";
+import type { MailboxFacts, MailboxId, QuotaUsage } from "../../../src/store/store.ts";
+
+const user: MailboxId = { kind: "user", user: "fred", domain: null, folders: [], address: "fred", detail: null };
+const shared: MailboxId = { kind: "shared", domain: null, folders: ["Lists"], address: "", detail: "Lists" };
+
+const usages = [0, 1, 8, 9, 10, 11].flatMap((used) =>
+  (["STORAGE", "MESSAGE"] as const).map((resource): QuotaUsage => ({ root: "r", resource, used, limit: 10 })),
+);
+const quotas: readonly (readonly QuotaUsage[])[] = [
+  [],
+  ...usages.flatMap((one) => usages.map((other) => [one, other])),
+];
+const present = [null, "", "l", "p", "lrp", "lr"].flatMap((rights) =>
+  quotas.map((limited): MailboxFacts => ({ exists: true, rights, quotas: limited })),
+);
+const all: readonly MailboxFacts[] = [{ exists: false }, ...present];
+
+describe.each([
+  ["a user's mailbox", user],
+  ["a shared folder", shared],
+])("of %s", (_kind, mailbox) => {
+  it("an invitation is always accepted, and there are some", () => {
+    const invitations = all.filter((facts) => isInvitation(mailbox, facts));
+    expect(invitations.length).toBeGreaterThan(0);
+    for (const facts of invitations) expect(decide(mailbox, facts), JSON.stringify(facts)).toBe("accept");
+  });
+
+  it("open is what is neither absent nor denied", () => {
+    for (const facts of all) {
+      const isRefused = ["absent", "denied"].includes(decide(mailbox, facts));
+      expect(isOpen(mailbox, facts), JSON.stringify(facts)).toBe(!isRefused);
+    }
+  });
+});
