@@ -1,4 +1,5 @@
 /** What every bench has around it: the load generator, a folder in memory, a word on what went wrong. */
+import { rmSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { buildLoad } from "./load.ts";
@@ -19,6 +20,12 @@ export async function bench(name: string, main: (folder: string) => Promise<void
   try {
     await buildLoad();
     const folder = await mkdtemp(`/dev/shm/smmapd-${name}-`);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.once(signal, () => {
+        rmSync(folder, { recursive: true, force: true });
+        process.exit(130);
+      });
+    }
     try {
       await chmod(folder, 0o755);
       await main(folder);

@@ -2,7 +2,7 @@
  * The original: Cyrus' smmapd under its own master(8), in a folder of its own with mailboxes of ours. Cyrus is taken
  * from CYRUS_ROOT, or as it is installed, or unpacked from Debian's packages. Needs root, to become Cyrus' user.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { libraryPath, unpackedPackages } from "../fixtures/servers/debian-packages.ts";
 import { DOMAIN, FOLDER, userAt } from "./population.ts";
-import { type Candidate, end, listening } from "./servers.ts";
+import { type Candidate, end, listening, startServer } from "./servers.ts";
 
 const run = promisify(execFile);
 /** More processes than there are connections, made beforehand: else its slow forking is what is measured. */
@@ -39,7 +39,7 @@ export async function original(folder: string, users: number): Promise<Candidate
       "-p",
       join(folder, "master.pid"),
     ];
-    const child: ChildProcess = spawn(join(root, "usr/sbin/cyrmaster"), files, { env, stdio: "ignore" });
+    const child = startServer(join(root, "usr/sbin/cyrmaster"), files, { env, stdio: "ignore" });
     const pid = await listening(child, endpoint);
     return { name: "original", endpoint, pid, stop: () => end(child) };
   };

@@ -1,5 +1,5 @@
 /** `npm run bench`: the daemon beside a bare Node server and the original, interleaved. bench/README.md says how. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bench, say, tell } from "./bench.ts";
@@ -146,11 +146,6 @@ async function main(folder: string): Promise<void> {
   const stop = async () => {
     for (const server of servers.splice(0)) await server.stop();
   };
-  process.once("SIGINT", () => {
-    void stop()
-      .then(() => rm(folder, { recursive: true, force: true }))
-      .finally(() => process.exit(130));
-  });
   try {
     const measured = await contestants(folder);
     const rounds = Number(options.rounds);
