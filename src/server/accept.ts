@@ -5,6 +5,7 @@
  * own way.
  */
 import { type Server, Socket } from "node:net";
+import { Arrivals } from "./arrivals.ts";
 
 /** What a listening socket is within Node.js. */
 interface ListeningHandle {
@@ -21,15 +22,22 @@ const buffer = Buffer.allocUnsafeSlow(64 * 1024);
 /**
  * Accepts the clients of a server that listens already. Chunks of "data" are overwritten once its listeners have
  * returned; the server's event "connection" is not emitted.
+ * @returns whom it has accepted and not told of; to be welcomed when it has stopped listening
  */
-export function acceptIntoOneBuffer(server: Server, onConnection: (socket: Socket) => void): void {
+export function acceptIntoOneBuffer(
+  server: Server,
+  onConnection: (socket: Socket) => void,
+): Pick<Arrivals<ClientHandle>, "welcome"> {
   const handle = (server as unknown as { readonly _handle: ListeningHandle | null })._handle;
+  const arrivals = new Arrivals<ClientHandle>((client) => onConnection(socketOf(client)));
   const accept = handle?.onconnection;
-  if (handle === null || typeof accept !== "function") return;
-  handle.onconnection = (error, client) => {
-    if (error !== 0 || typeof client?.useUserBuffer !== "function") accept.call(handle, error, client);
-    else onConnection(socketOf(client));
-  };
+  if (handle !== null && typeof accept === "function") {
+    handle.onconnection = (error, client) => {
+      if (error !== 0 || typeof client?.useUserBuffer !== "function") accept.call(handle, error, client);
+      else arrivals.add(client);
+    };
+  }
+  return arrivals;
 }
 
 function socketOf(handle: ClientHandle): Socket {

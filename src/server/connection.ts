@@ -9,6 +9,7 @@ import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
 import { clientName } from "./audit.ts";
 import type { PlaceSeeker, Places } from "./places.ts";
+import type { Enrolled } from "./roster.ts";
 import { type SweepClock, ticksOf } from "./sweep.ts";
 import { atEndOfTurn, type Continuing, inLaterTurn, turn } from "./turn.ts";
 
@@ -67,7 +68,8 @@ const NEVER = -1;
 /** Milliseconds for the client to read our last words and close its side. */
 const LINGER = 2_000;
 
-export class Connection implements Continuing, PlaceSeeker {
+export class Connection implements Continuing, Enrolled, PlaceSeeker {
+  seat = 0;
   readonly #socket: Client;
   readonly #options: ConnectionOptions;
   readonly #decoder: RequestDecoder;

@@ -37,7 +37,7 @@ export interface Listener {
   readonly name: string;
   /** Of the system, for a process that is to listen on the same socket. */
   readonly fd: number;
-  /** Accepts no more; the file of a unix socket that we made is removed. */
+  /** Accepts no more, after those who are accepted already; the file of a unix socket that we made is removed. */
   close(): void;
 }
 
@@ -52,8 +52,13 @@ export async function listen(
   // Exim closes its half after the request and reads on; see "half-close" in docs/differences.md.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
   const listener = await listenWith(server, source, options);
-  if (options.isBufferShared) acceptIntoOneBuffer(server, onConnection);
-  return listener;
+  if (!options.isBufferShared) return listener;
+  const arrivals = acceptIntoOneBuffer(server, onConnection);
+  const close = () => {
+    listener.close();
+    arrivals.welcome();
+  };
+  return { ...listener, close };
 }
 
 /** The same with a server that is made already, such as one of HTTP. */

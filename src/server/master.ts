@@ -61,7 +61,8 @@ export class Master {
 
   /** A connection was accepted. */
   reportConnection(): void {
-    this.#report(CONNECTION_MULTI);
+    // One that came just before we stopped listening: told now, master would take us for available.
+    if (!this.#isUnavailable) this.#report(CONNECTION_MULTI);
   }
 
   /** No more connections from here on. An end after this is a planned one, whatever its status. */

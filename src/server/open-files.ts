@@ -6,8 +6,11 @@ import { readFileSync } from "node:fs";
 import type { Limits } from "../config/limits.ts";
 import type { Log } from "../store/store.ts";
 
-/** Files that are no connections: libraries, log, sockets, the store; and clients that are told that there is no room. */
-const RESERVE = 320;
+/**
+ * Files that are no connections: libraries, log, sockets, the store; clients that are told that there is no room, and those
+ * whom each listening socket is about to welcome.
+ */
+const RESERVE = 384;
 
 /** How many files this process may have open; where the system does not tell, any number. */
 export function openFilesMax(): number {

@@ -27,7 +27,12 @@ export class OwnFile {
     return Date.now() - now.ctimeMs >= this.#settled;
   }
 
+  /** undefined: it cannot be seen, which says as little as that it is gone. */
   #stat(): Stats | undefined {
-    return statSync(this.#path, { throwIfNoEntry: false });
+    try {
+      return statSync(this.#path, { throwIfNoEntry: false });
+    } catch {
+      return undefined;
+    }
   }
 }

@@ -12,6 +12,7 @@ import type { PolicyResponder } from "./policy-responder.ts";
 import type { ServedSocket } from "./primary.ts";
 import { Rarely } from "./rarely.ts";
 import type { Responder } from "./responder.ts";
+import { Roster } from "./roster.ts";
 import { Sweep, ticksOf } from "./sweep.ts";
 
 /** What may change while the server runs: a new configuration replaces it whole. */
@@ -39,7 +40,7 @@ export class Server {
   readonly #watch: ServerWatch | null;
   #settings: ServerSettings | null;
   readonly #listeners: (Listener & { readonly protocol: Protocol })[] = [];
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Roster<Connection>();
   readonly #places = new Places(Number.POSITIVE_INFINITY);
   readonly #sweep = new Sweep(() => this.#look());
   readonly #rarely: Rarely;
@@ -143,8 +144,9 @@ export class Server {
 
   /** Accepts no more, answers what was read, and resolves when the last connection is gone. */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    // Whoever is accepted already gets a proper end, not a connection that is cut.
     this.#stopListening();
+    this.#isClosing = true;
     this.#admission.close();
     for (const connection of this.#connections) connection.finish();
     await this.#emptied();

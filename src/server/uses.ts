@@ -38,7 +38,7 @@ export class Uses {
   emptied(): void {
     if (this.#timeout === 0 || this.#isEnough) return;
     const end = () => this.#end(`no connection for ${this.#timeout / 1000} s`);
-    this.#waiting = setTimeout(end, this.#timeout);
+    this.#waiting = setTimeout(end, this.#timeout).unref();
   }
 
   #end(reason: string): void {

@@ -2,9 +2,10 @@
 import { statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { netstring, type Pending, PuppetClient, PuppetServer, present, until } from "../../fixtures/puppet-server.ts";
 import type { RecipientParser } from "../../src/engine/recipient.ts";
+import { Arrivals } from "../../src/server/arrivals.ts";
 import { Responder } from "../../src/server/responder.ts";
 
 const ok = (...keys: readonly string[]) => keys.map((key) => netstring(`OK ${key}`)).join("");
@@ -242,6 +243,50 @@ describe("bounds", () => {
 });
 
 describe("the end", () => {
+  describe("in the very turn in which a client is accepted", () => {
+    /** Asks, and has something done as soon as the client is accepted, before anything of it is read. */
+    async function accepted(then: () => void): Promise<PuppetClient> {
+      await start();
+      const { add } = Arrivals.prototype;
+      const done = new Promise<void>((resolve) => {
+        vi.spyOn(Arrivals.prototype, "add").mockImplementationOnce(function (this: Arrivals<object>, client) {
+          add.call(this, client);
+          then();
+          resolve();
+        });
+      });
+      const asking = client().ask("fred");
+      await done;
+      return asking;
+    }
+
+    afterEach(() => vi.restoreAllMocks());
+
+    it("a server that drains serves that client", async () => {
+      let isDrained = false;
+      const asking = await accepted(() => {
+        void rig.server.drain(60_000, Number.POSITIVE_INFINITY).then(() => {
+          isDrained = true;
+        });
+      });
+      await asking.reads(ok("fred"));
+      expect(isDrained).toBe(false);
+      asking.socket.end();
+      await until(() => isDrained);
+    });
+
+    it("one that closes ends the connection properly, and then itself", async () => {
+      let closing: Promise<void> | undefined;
+      const asking = await accepted(() => {
+        closing = rig.server.close();
+      });
+      await asking.ended();
+      expect(asking.isClosed).toBe(false);
+      asking.socket.end();
+      await closing;
+    });
+  });
+
   it("answers what was read and refuses what comes after", async () => {
     await start();
     const asking = client().ask("slow", "fred");

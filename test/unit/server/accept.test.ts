@@ -115,6 +115,25 @@ describe("with the Node.js that runs this", () => {
   });
 });
 
+it("who is accepted when listening ends is welcomed all the same", async () => {
+  const arrivals = acceptIntoOneBuffer(server, (socket) => void accepted.push(socket));
+  const handle = (server as unknown as { _handle: { onconnection(error: number, client: unknown): void } })._handle;
+  const accept = handle.onconnection;
+  handle.onconnection = (error, client) => {
+    accept.call(handle, error, client);
+    expect(accepted).toEqual([]);
+    server.close();
+    arrivals.welcome();
+  };
+  const socket = connect({ path: join(folder, "socket") });
+  clients.push(socket);
+  await once(server, "close");
+  expect(accepted).toHaveLength(1);
+  accepted[0]?.end("welcome");
+  const [words] = await once(socket, "data");
+  expect(String(words)).toBe("welcome");
+});
+
 describe("with another Node.js", () => {
   /** Its own way of accepting, and what it was called with. */
   function pretend(handle: { onconnection?: unknown } | null): Server {

@@ -56,9 +56,9 @@ describe("open files", () => {
 
   it.each([
     [Number.POSITIVE_INFINITY, 12_000, 1024],
-    [13_344, 12_000, 1024],
-    [13_343, 11_999, 1024],
-    [1024, 616, 88],
+    [13_408, 12_000, 1024],
+    [13_407, 11_999, 1024],
+    [1024, 560, 80],
     [200, 88, 12],
     [20, 9, 1],
   ])("of which there may be %d leave room for %d clients, and %d that wait", (files, served, waiting) => {
