@@ -16,7 +16,7 @@ const REQUEST_MAX = 400;
 const WORTHWHILE = 5;
 /** Requests, in terms of the size: for how many the memory is tried, and for how many it rests if it does not pay. */
 const TRIAL = 2;
-const REST = 10;
+const REST = 40;
 
 export class VerdictMemory {
   readonly #size: number;

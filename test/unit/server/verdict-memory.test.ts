@@ -69,7 +69,7 @@ describe("the memory of verdicts", () => {
     };
     for (let i = 0; i < 100; i++) expect(ask(`user${i}`)).toBe(false);
     expect(memory.counts).toMatchObject({ hits: 0, entries: 0 });
-    for (let i = 0; i < 200; i++) ask("fred");
+    for (let i = 0; i < 500; i++) ask("fred");
     for (let i = 0; i < 100; i++) expect(ask("fred")).toBe(true);
   });
 
