@@ -29,7 +29,12 @@ export function acceptIntoOneBuffer(
   onConnection: (socket: Socket) => void,
 ): Pick<Arrivals<ClientHandle>, "welcome"> {
   const handle = (server as unknown as { readonly _handle: ListeningHandle | null })._handle;
-  const arrivals = new Arrivals<ClientHandle>((client) => onConnection(socketOf(client)));
+  const arrivals = new Arrivals<ClientHandle>((client) => {
+    const socket = socketOf(client);
+    socket.once("close", leave);
+    onConnection(socket);
+  });
+  const leave = () => arrivals.leave();
   const accept = handle?.onconnection;
   if (handle !== null && typeof accept === "function") {
     handle.onconnection = (error, client) => {

@@ -2,13 +2,16 @@
  * Clients who have just connected. Node.js accepts one in each turn of the event loop, so that those who come at the same
  * time would each have a turn of their own, and with it a transaction of the store and a wake-up when the reply goes out.
  * Here they wait, unread, until a turn goes by in which nobody comes, and are then welcomed together; or sooner, where
- * they are many or the turns are long.
+ * they are many or the turns are long. Only as many wait as have just left: those who come to stay need not, and another
+ * process may have time for them.
  */
 
-/** As many as wait for each other at most, so that other processes are not left idle. */
+/** As many as wait for each other at most. */
 const TOGETHER = 32;
 /** Milliseconds that the first one waits before the end of a turn is enough: turns may be long. */
 const PATIENCE = 1;
+/** Milliseconds for which it counts that somebody has left. */
+const RECENT = 5;
 
 export class Arrivals<Client extends NonNullable<unknown>> {
   readonly #welcome: (client: Client) => void;
@@ -16,6 +19,9 @@ export class Arrivals<Client extends NonNullable<unknown>> {
   #waiting: Client[] = [];
   /** When the first of them came. */
   #since = 0;
+  /** As many have left lately and are not yet replaced by others, and when the last one did. */
+  #left = 0;
+  #leftAt = 0;
   /** Somebody has come in this turn. */
   #isNews = false;
   #isLooking = false;
@@ -36,14 +42,25 @@ export class Arrivals<Client extends NonNullable<unknown>> {
   }
 
   add(client: Client): void {
+    const now = this.#now();
     this.#isNews = true;
-    if (this.#waiting.push(client) === 1) this.#since = this.#now();
-    if (this.#waiting.length === TOGETHER) this.welcome();
+    if (this.#waiting.push(client) === 1) this.#since = now;
+    const expected = now - this.#leftAt < RECENT ? Math.min(this.#left, TOGETHER) : 0;
+    if (this.#waiting.length >= expected) this.welcome();
     else this.#look();
+  }
+
+  /** One who was welcomed has left. */
+  leave(): void {
+    const now = this.#now();
+    if (now - this.#leftAt >= RECENT) this.#left = 0;
+    this.#leftAt = now;
+    this.#left++;
   }
 
   /** Welcomes those who wait, in the order in which they came. */
   welcome(): void {
+    this.#left = Math.max(0, this.#left - this.#waiting.length);
     try {
       for (let client = this.#waiting.shift(); client !== undefined; client = this.#waiting.shift()) {
         this.#welcome(client);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../../../fixtures/puppet-server.ts";
 import { acceptIntoOneBuffer } from "../../../src/server/accept.ts";
+import type { Arrivals } from "../../../src/server/arrivals.ts";
 
 let folder: string;
 let server: Server;
@@ -116,10 +117,11 @@ describe("with the Node.js that runs this", () => {
 });
 
 it("who is accepted when listening ends is welcomed all the same", async () => {
-  const arrivals = acceptIntoOneBuffer(server, (socket) => void accepted.push(socket));
+  const arrivals = acceptIntoOneBuffer(server, (socket) => void accepted.push(socket)) as Arrivals<object>;
   const handle = (server as unknown as { _handle: { onconnection(error: number, client: unknown): void } })._handle;
   const accept = handle.onconnection;
   handle.onconnection = (error, client) => {
+    for (let i = 0; i < 2; i++) arrivals.leave();
     accept.call(handle, error, client);
     expect(accepted).toEqual([]);
     server.close();

@@ -11,6 +11,7 @@ function arrivals(now: () => number = () => 0) {
     if (group.length === 0) welcomed.push(group);
     group.push(client);
   }, now);
+  for (let i = 0; i < 100; i++) made.leave();
   /** Whoever is welcomed from now on is of another group. */
   const next = () => {
     group = [];
@@ -84,11 +85,40 @@ describe("clients who have just connected", () => {
       if (client === 2) throw new Error("a mistake");
       order.push(client);
     });
+    for (let i = 0; i < 4; i++) made.leave();
     for (const client of [1, 2, 3]) made.add(client);
     expect(() => made.welcome()).toThrow("a mistake");
     expect(order).toEqual([1]);
     for (let i = 0; i < 3; i++) await turn();
     expect(order).toEqual([1, 3]);
+  });
+
+  it("only as many wait as have just left", async () => {
+    let time = 0;
+    const groups: number[][] = [];
+    let group: number[] = [];
+    const made = new Arrivals<number>(
+      (client) => group.push(client),
+      () => time,
+    );
+    const add = (client: number) => {
+      group = [];
+      made.add(client);
+      if (group.length > 0) groups.push(group);
+    };
+    add(1);
+    add(2);
+    expect(groups).toEqual([[1], [2]]);
+    for (let i = 0; i < 3; i++) made.leave();
+    for (const client of [3, 4, 5, 6]) add(client);
+    expect(groups).toEqual([[1], [2], [3, 4, 5], [6]]);
+    for (let i = 0; i < 3; i++) made.leave();
+    time = 6;
+    add(7);
+    expect(groups.at(-1)).toEqual([7]);
+    made.leave();
+    add(8);
+    expect(groups.at(-1)).toEqual([8]);
   });
 
   it("can be welcomed at once, and then once only; one who is welcomed may end it all", async () => {
@@ -107,6 +137,7 @@ describe("clients who have just connected", () => {
       order.push(client);
       ending.welcome();
     });
+    for (let i = 0; i < 4; i++) ending.leave();
     for (const client of ["one", "two", "three"]) ending.add(client);
     ending.welcome();
     expect(order).toEqual(["one", "two", "three"]);
