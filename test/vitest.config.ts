@@ -1,9 +1,13 @@
 import { defineConfig } from "vitest/config";
 
+/** `npm run nightly` also runs what is too long for every change, below test/nightly. */
+const isNightly = process.env.NIGHTLY === "1";
+
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: isNightly ? [] : ["test/nightly/**"],
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 120_000,

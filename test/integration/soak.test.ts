@@ -8,7 +8,7 @@ import { stores } from "../../fixtures/soak/stores.ts";
 import { soak, soakTogether } from "../../fixtures/soak/trial.ts";
 
 const seed = Number(process.env.SOAK_SEED ?? 20_261);
-const seconds = Number(process.env.SOAK_SECONDS ?? 120);
+const seconds = Number(process.env.SOAK_SECONDS ?? 10);
 /** Milliseconds that a busy machine may add to deadlines and recoveries. */
 const GRACE = 5_000;
 /** Milliseconds that servers may take to start and to end. */

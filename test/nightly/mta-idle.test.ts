@@ -6,7 +6,7 @@ import { MtaRig, mtaDomains } from "../../fixtures/servers/mta-rig.ts";
 import { Postfix } from "../../fixtures/servers/postfix.ts";
 import { Sendmail } from "../../fixtures/servers/sendmail.ts";
 import { SmtpClient } from "../../fixtures/servers/smtp-client.ts";
-import { inShort } from "./mta-trials.ts";
+import { inShort } from "../integration/mta-trials.ts";
 
 const IDLE = 15_000;
 
