@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { SocketmapClient } from "../fixtures/socketmap-client.ts";
-import { openFilesMax } from "../src/server/open-files.ts";
+import { openFilesMax } from "../src/daemon/fd-limit.ts";
 import { bench, tell } from "./bench.ts";
 import { mailboxDatabase } from "./database.ts";
 import { type Measurement, measure, measureIdle } from "./load.ts";

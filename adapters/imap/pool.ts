@@ -2,7 +2,7 @@
  * A few connections shared by many look-ups. Each has a connection to itself while it works; those that find none free
  * wait in the order in which they came. Connections are opened when they are wanted and kept.
  */
-import type { Connector } from "../../src/store/connector.ts";
+import type { Connector } from "../../src/store/kit/connector.ts";
 import { StoreError } from "../../src/store/store.ts";
 
 export interface PoolOptions<Connection> {

@@ -2,7 +2,7 @@
  * Mailboxes of a live Cyrus server, as an administrator of it sees them over IMAP. A user's mailbox is one GETQUOTAROOT:
  * it tells existence and quota, and the ACL does not matter. A shared folder's rights are asked for besides.
  */
-import { Connector } from "../../src/store/connector.ts";
+import { Connector } from "../../src/store/kit/connector.ts";
 import {
   type FolderPaths,
   type Log,

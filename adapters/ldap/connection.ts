@@ -16,7 +16,7 @@ import {
   SearchRequest,
   UnbindRequest,
 } from "ldapts";
-import { type Deadline, Deadlines } from "../../src/store/deadlines.ts";
+import { type Deadline, Deadlines } from "../../src/store/kit/deadlines.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { type LdapResponse, type LdapResult, type Operation, ResponseReader, type SearchEntry } from "./response.ts";
 

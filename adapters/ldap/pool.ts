@@ -1,5 +1,5 @@
 /** The connections of a store: made when wanted, made anew when lost, shared by all look-ups. */
-import { Connector } from "../../src/store/connector.ts";
+import { Connector } from "../../src/store/kit/connector.ts";
 import { type Log, StoreError } from "../../src/store/store.ts";
 import type { LdapConnection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";

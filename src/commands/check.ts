@@ -1,9 +1,9 @@
 /** `smmapd check`: the reply for each address, from the store itself or from a running daemon. */
 import { text } from "node:stream/consumers";
+import { openService, type Service } from "../daemon/service.ts";
 import { exit, type Io, UsageError } from "../io.ts";
 import { plainLog } from "../log/log.ts";
 import { printable } from "../log/printable.ts";
-import { openService, type Service } from "../server/service.ts";
 import type { StoreError } from "../store/store.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { FaultLog } from "./fault-log.ts";

@@ -6,7 +6,7 @@ import { loadConfig } from "../config/config.ts";
 import { readIdentity } from "../config/process-settings.ts";
 import { readControlSocket } from "../config/settings.ts";
 import { type Io, UnavailableError } from "../io.ts";
-import { type ControlReply, type ControlRequest, findControlPaths, folderAdvice } from "../server/control-protocol.ts";
+import { type ControlReply, type ControlRequest, findControlPaths, folderAdvice } from "../monitor/control-protocol.ts";
 import { ConfigError } from "../store/store.ts";
 
 /** Milliseconds for an answer; the status of a store that hangs takes as long as a look-up may. */

@@ -1,4 +1,6 @@
 /** One address looked into, every step kept: what `smmapd check` shows. */
+
+import type { Service } from "../daemon/service.ts";
 import { actionFor } from "../engine/access.ts";
 import { unquoted } from "../engine/quoted-localpart.ts";
 import type { Recipient, Unaddressable } from "../engine/recipient.ts";
@@ -11,7 +13,6 @@ import {
   replyTo,
   type Verdict,
 } from "../engine/verdict.ts";
-import type { Service } from "../server/service.ts";
 import { Lookup } from "../store/lookup.ts";
 import { internalName, type MailboxFacts, type MailboxId, StoreError } from "../store/store.ts";
 

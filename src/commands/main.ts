@@ -2,7 +2,7 @@
 
 import { exit, exitStatusOf, type Io } from "../io.ts";
 import { printable } from "../log/printable.ts";
-import { version } from "../observe/version.ts";
+import { version } from "../metrics/version.ts";
 
 type Command = (args: readonly string[], io: Io) => Promise<number>;
 

@@ -1,5 +1,5 @@
+import { type LifeOptions, live } from "../daemon/daemon.ts";
 import { type Io, UsageError } from "../io.ts";
-import { type LifeOptions, live } from "../server/lifecycle.ts";
 import { parseOptions } from "./options.ts";
 
 const kinds = { "-C": "value", "-U": "value", "-T": "value", "-D": "flag", "-p": "flag", "-X": "flag" } as const;

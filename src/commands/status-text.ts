@@ -1,8 +1,8 @@
 /** A status as lines for people, texts from outside among them. */
-import { type HistogramCounts, quantile, total } from "../observe/histogram.ts";
-import type { ReplyCount } from "../observe/reply-counts.ts";
-import type { Status, StoreReport } from "../observe/report.ts";
-import type { CacheCounts } from "../store/cached.ts";
+import { type HistogramCounts, quantile, total } from "../metrics/histogram.ts";
+import type { ReplyCount } from "../metrics/reply-counts.ts";
+import type { Status, StoreReport } from "../metrics/report.ts";
+import type { CacheCounts } from "../store/cache.ts";
 
 /** @param now milliseconds since 1970 */
 export function describeStatus(status: Status, now: number): readonly string[] {

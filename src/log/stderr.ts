@@ -1,9 +1,9 @@
 import { fstatSync, type Stats } from "node:fs";
 import type { Writable } from "node:stream";
 import { isatty } from "node:tty";
+import { Outlet } from "./buffered-sink.ts";
 import type { Entry, Format } from "./entry.ts";
-import { Outlet } from "./outlet.ts";
-import { resolvesWithin } from "./patience.ts";
+import { resolvesWithin } from "./timeout.ts";
 
 /** Milliseconds for the last lines at the end. */
 const CLOSING_MAX = 1_000;

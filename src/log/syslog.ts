@@ -4,10 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { Outlet } from "./buffered-sink.ts";
 import { bareFormat, type Entry, entryOf, prefixFormat } from "./entry.ts";
-import { Outlet } from "./outlet.ts";
-import { resolvesWithin } from "./patience.ts";
 import { Queue } from "./queue.ts";
+import { resolvesWithin } from "./timeout.ts";
 
 export interface SyslogOptions {
   /** Tag of each line, such as cyrus/smmap. */

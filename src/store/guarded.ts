@@ -2,9 +2,9 @@
  * Around every store, so that adapters can stay naive: a deadline for each look-up, one kind of error, answers that are
  * what the contract says, a breaker, and a close that happens once. What the guard does not understand is an error.
  */
-import { Breaker, type BreakerSettings } from "./breaker.ts";
-import { Deadlines } from "./deadlines.ts";
+import { Breaker, type BreakerSettings } from "./circuit-breaker.ts";
 import type { FactSource } from "./fact-source.ts";
+import { Deadlines } from "./kit/deadlines.ts";
 import type { Lookup } from "./lookup.ts";
 import {
   type Log,

@@ -9,7 +9,7 @@ import { startTestServer, type TestServer } from "../../fixtures/test-server.ts"
 import { RecipientParser, type RecipientRules } from "../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../src/engine/verdict.ts";
 import { ProcessLog } from "../../src/log/log.ts";
-import { Audit, type AuditOptions } from "../../src/server/audit.ts";
+import { Audit, type AuditOptions } from "../../src/requests/audit-log.ts";
 
 const rules: RecipientRules = {
   virtualDomains: false,

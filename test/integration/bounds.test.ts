@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { netstring, type PuppetClient, PuppetServer, present, until } from "../../fixtures/puppet-server.ts";
-import { turn } from "../../src/server/turn.ts";
+import { turn } from "../../src/net/tick-scheduler.ts";
 
 const ok = (...keys: readonly string[]) => keys.map((key) => netstring(`OK ${key}`)).join("");
 const AWAY = netstring("TEMP Too many connections, try again later");

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
 import { ObservedServer } from "../../fixtures/observed-server.ts";
 import { main } from "../../src/commands/main.ts";
-import type { Status } from "../../src/observe/report.ts";
+import type { Status } from "../../src/metrics/report.ts";
 
 const started: ObservedServer[] = [];
 

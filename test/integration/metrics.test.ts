@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
 import { ObservedServer } from "../../fixtures/observed-server.ts";
-import { bounds } from "../../src/observe/histogram.ts";
+import { bounds } from "../../src/metrics/histogram.ts";
 
 let observed: ObservedServer;
 

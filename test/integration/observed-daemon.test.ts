@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder, program } from "../../fixtures/daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
-import type { Status } from "../../src/observe/report.ts";
+import type { Status } from "../../src/metrics/report.ts";
 
 const NOBODY = 65534;
 let folder: DaemonFolder;

@@ -9,10 +9,10 @@ import { testLimits, testTexts as texts } from "../../fixtures/test-server.ts";
 import { villageRules } from "../../fixtures/village.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../src/engine/verdict.ts";
-import { PolicyResponder } from "../../src/server/policy-responder.ts";
-import { RecipientCheck } from "../../src/server/recipient-check.ts";
-import { Responder } from "../../src/server/responder.ts";
-import { Server, type ServerSettings } from "../../src/server/server.ts";
+import { Server, type ServerSettings } from "../../src/net/server.ts";
+import { PolicyResponder } from "../../src/requests/policy-handler.ts";
+import { RecipientCheck } from "../../src/requests/recipient-judge.ts";
+import { Responder } from "../../src/requests/socketmap-handler.ts";
 import { GuardedStore } from "../../src/store/guarded.ts";
 import type { Log } from "../../src/store/store.ts";
 

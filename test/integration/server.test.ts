@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { netstring, type Pending, PuppetClient, PuppetServer, present, until } from "../../fixtures/puppet-server.ts";
 import type { RecipientParser } from "../../src/engine/recipient.ts";
-import { Arrivals } from "../../src/server/arrivals.ts";
-import { Responder } from "../../src/server/responder.ts";
+import { Arrivals } from "../../src/net/accept-batch.ts";
+import { Responder } from "../../src/requests/socketmap-handler.ts";
 
 const ok = (...keys: readonly string[]) => keys.map((key) => netstring(`OK ${key}`)).join("");
 const NOT_FOUND = netstring("NOTFOUND Mailbox does not exist");
@@ -87,7 +87,7 @@ describe("requests", () => {
   it("of a mistaken engine are temporary and told with a stack", async () => {
     await start();
     const broken = { parse: () => JSON.parse("{") } as unknown as RecipientParser;
-    const { store } = rig.server.settings.responder;
+    const { store } = rig;
     const responder = new Responder({
       recipients: broken,
       store,

@@ -62,15 +62,18 @@ describe("imports", () => {
     expect(engine.filter(({ target }) => target.startsWith("node:")).map(show)).toEqual([]);
   });
 
-  it("run downwards in src: commands, server, config, observe, store, engine", () => {
+  it("run downwards in src, from commands to the engine", () => {
     const allowed: Record<string, readonly string[]> = {
       engine: ["engine"],
       store: ["store", "engine", "adapters"],
       config: ["config", "store", "engine"],
-      observe: ["observe", "store", "engine"],
-      server: ["server", "observe", "config", "store", "engine", "io.ts", "log"],
-      commands: ["commands", "server", "observe", "config", "store", "engine", "io.ts", "log"],
       log: ["log", "store"],
+      metrics: ["metrics", "store", "engine"],
+      net: ["net", "metrics", "config", "store", "engine"],
+      requests: ["requests", "metrics", "store", "engine"],
+      monitor: ["monitor", "requests", "net", "metrics", "config", "store", "engine"],
+      daemon: ["daemon", "monitor", "requests", "net", "metrics", "config", "log", "store", "engine", "io.ts"],
+      commands: ["commands", "daemon", "monitor", "requests", "metrics", "config", "log", "store", "engine", "io.ts"],
       "io.ts": ["store"],
       "main.ts": ["commands"],
     };
@@ -95,11 +98,11 @@ describe("imports", () => {
     ).toEqual([]);
   });
 
-  it("leave `process` to main.ts and lifecycle.ts", () => {
+  it("leave `process` to main.ts and daemon.ts", () => {
     const touching = [...src, ...adapters].filter((file) => {
       const code = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
       return /(?<!-)\bprocess\.|from "node:process"|[=(]\s*process\b/.test(code);
     });
-    expect(touching.sort()).toEqual(["src/main.ts", "src/server/lifecycle.ts"]);
+    expect(touching.sort()).toEqual(["src/daemon/daemon.ts", "src/main.ts"]);
   });
 });

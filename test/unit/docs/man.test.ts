@@ -75,12 +75,12 @@ describe("smmapd(8)", () => {
   });
 
   it("has the signals that are heeded", () => {
-    const heeded = [...read("src/server/signals.ts").matchAll(/"(SIG[A-Z]+)"/g)].map(([, name]) => name);
+    const heeded = [...read("src/daemon/signals.ts").matchAll(/"(SIG[A-Z]+)"/g)].map(([, name]) => name);
     expect(new Set(terms("Signals"))).toEqual(new Set(heeded));
   });
 
   it("names defaults that are those of the program", () => {
-    const life = read("src/server/lifecycle.ts");
+    const life = read("src/daemon/daemon.ts");
     expect(life).toMatch(/MAX_USE = 250;/);
     expect(life).toMatch(/REUSE_TIMEOUT = 60;/);
     expect(life).toMatch(/PATIENCE = 360_000;/);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Connector } from "../../../src/store/connector.ts";
+import { Connector } from "../../../src/store/kit/connector.ts";
 import { type Log, StoreError } from "../../../src/store/store.ts";
 
 interface Link {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Deadlines } from "../../../src/store/deadlines.ts";
+import { Deadlines } from "../../../src/store/kit/deadlines.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
 
 describe("Lookup", () => {

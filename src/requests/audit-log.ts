@@ -1,0 +1,76 @@
+/** What the original tells of each answer, word for word (Cyrus imap/smmapd.c): `auditlog: yes` and `debug: yes`. */
+import type { RecipientParser } from "../engine/recipient.ts";
+import { type Failure, type ReplyPolicy, replyTo, type Verdict } from "../engine/verdict.ts";
+import type { Log } from "../store/store.ts";
+
+export interface AuditOptions {
+  /** auditlog: each answer, at the level notice. */
+  readonly isAudited: boolean;
+  /** debug: why an address was refused. */
+  readonly isDebug: boolean;
+  readonly recipients: RecipientParser;
+  readonly policy: ReplyPolicy;
+  readonly log: Log;
+}
+
+const words: Readonly<Record<Verdict | Failure, string>> = {
+  accept: "ok",
+  absent: "nonexistent",
+  "over-quota": "overquota",
+  denied: "failed",
+  failed: "failed",
+  timeout: "failed",
+};
+
+export class Audit {
+  readonly #options: AuditOptions;
+
+  constructor(options: AuditOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param key as received, a byte string
+   * @param client from `clientName`
+   */
+  tell(outcome: Verdict | Failure, key: string, client: string): void {
+    const { isAudited, isDebug, policy } = this.#options;
+    if (isDebug && outcome !== "accept") this.#tellWhy(outcome, key);
+    if (!isAudited) return;
+    this.#write(words[outcome], key, client);
+    if (outcome === "over-quota" && policy.overQuotaIsPermanent) this.#write("failed", key, client);
+  }
+
+  /** Of a request that has no key, because it breaks the protocol. */
+  tellFault(client: string): void {
+    if (this.#options.isAudited) this.#write("failed", "", client);
+  }
+
+  #write(word: string, key: string, client: string): void {
+    this.#options.log.notice(`auditlog: ${word} userid=<${bracketed(decoded(key))}> client=<${client}>`);
+  }
+
+  #tellWhy(outcome: Verdict | Failure, key: string): void {
+    const { recipients, policy, log } = this.#options;
+    const reply = replyTo(outcome, key, policy);
+    const reason = reply.slice(reply.indexOf(" ") + 1);
+    log.debug(`verify_user(${bracketed(recipients.split(key).userid)}) failed: ${reason}`);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Text that ends where its brackets do: "fred> client=<x" is an address to somebody, too. */
+function bracketed(text: string): string {
+  return text.replace(/[<>()]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
+}
+
+/** A byte string as UTF-8, or else with \xNN for what is not ASCII. */
+function decoded(bytes: string): string {
+  if (/^[\x00-\x7f]*$/.test(bytes)) return bytes;
+  try {
+    return utf8.decode(Buffer.from(bytes, "latin1"));
+  } catch {
+    return bytes.replace(/[\x80-\xff]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
+  }
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { findGroup, findUser } from "../../../src/daemon/accounts.ts";
+import { chooseIdentity, dropPrivileges, type PrivilegedProcess } from "../../../src/daemon/privileges.ts";
+
+const root = { getuid: () => 0 };
+const wish = { user: "mail", group: null, userOrigin: "cyrus_user" };
+
+describe("accounts", () => {
+  it("are known by name and by number", () => {
+    expect(findUser("root")).toEqual({ name: "root", uid: 0, gid: 0 });
+    expect(findUser("0")).toEqual({ name: "root", uid: 0, gid: 0 });
+    expect(findGroup("root")).toBe(0);
+    expect(findGroup("0")).toBe(0);
+  });
+
+  it.each(["nosuchuser", "4000000000", "", "-x", "a b"])("may not be there: %j", (name) => {
+    expect(findUser(name)).toBeNull();
+    expect(findGroup(name)).toBeNull();
+  });
+});
+
+describe("whom to become", () => {
+  it("is nobody else unless it is root who asks", () => {
+    expect(chooseIdentity(wish, { getuid: () => 1000 })).toBeNull();
+    expect(chooseIdentity(wish, {})).toBeNull();
+  });
+
+  it("is the user, with its own group or the one that is named", () => {
+    const user = findUser("mail");
+    expect(chooseIdentity(wish, root)).toEqual({ user, gid: user?.gid });
+    expect(chooseIdentity({ ...wish, group: "daemon" }, root)).toEqual({ user, gid: findGroup("daemon") });
+  });
+
+  it("is root only if smmap_user says so", () => {
+    expect(chooseIdentity({ ...wish, user: "root", userOrigin: "smmap_user" }, root)).toBeNull();
+    expect(() => chooseIdentity({ ...wish, user: "root" }, root)).toThrow(/^cyrus_user: root is root; .*smmap_user$/);
+    expect(() => chooseIdentity({ ...wish, user: "0" }, root)).toThrow(/^cyrus_user: 0 is root/);
+  });
+
+  it("has to be there", () => {
+    expect(() => chooseIdentity({ ...wish, user: "nosuchuser" }, root)).toThrow(
+      /^cyrus_user: .*nosuchuser.*smmap_user/,
+    );
+    expect(() => chooseIdentity({ ...wish, group: "nosuchgroup" }, root)).toThrow("no group nosuchgroup");
+  });
+});
+
+describe("giving up root's rights", () => {
+  const identity = { user: { name: "mail", uid: 8, gid: 8 }, gid: 12 };
+
+  /** A process that keeps what is done to it. */
+  function fake(canComeBack: boolean): PrivilegedProcess & { readonly calls: string[] } {
+    const calls: string[] = [];
+    return {
+      calls,
+      initgroups: (user, group) => void calls.push(`initgroups ${user} ${group}`),
+      setgid: (group) => void calls.push(`setgid ${group}`),
+      setuid: (user) => {
+        calls.push(`setuid ${user}`);
+        if (user === 0 && !canComeBack) throw new Error("EPERM");
+      },
+    };
+  }
+
+  it("takes groups first, and is tried afterwards", () => {
+    const host = fake(false);
+    dropPrivileges(identity, host);
+    expect(host.calls).toEqual(["initgroups mail 12", "setgid 12", "setuid 8", "setuid 0"]);
+  });
+
+  it("is refused if they could be had back", () => {
+    expect(() => dropPrivileges(identity, fake(true))).toThrow("could become root again");
+  });
+});

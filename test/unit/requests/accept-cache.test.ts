@@ -1,0 +1,177 @@
+import { describe, expect, it } from "vitest";
+import { RecipientParser } from "../../../src/engine/recipient.ts";
+import { VerdictMemory } from "../../../src/requests/accept-cache.ts";
+import { Responder } from "../../../src/requests/socketmap-handler.ts";
+import type { FactSource } from "../../../src/store/fact-source.ts";
+import { Lookup } from "../../../src/store/lookup.ts";
+import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../../src/store/store.ts";
+
+describe("the memory of verdicts", () => {
+  it("holds what it was told, as long as the edition is the same", () => {
+    const memory = new VerdictMemory(10);
+    expect(memory.has("m fred", 1)).toBe(false);
+    memory.keep("m fred", 1);
+    expect(memory.has("m fred", 1)).toBe(true);
+    expect(memory.has("m betty", 1)).toBe(false);
+    expect(memory.has("m fred", 2)).toBe(false);
+    expect(memory.has("m fred", 1)).toBe(false);
+  });
+
+  it("holds nothing while nobody can tell the edition, nor what was decided under another one", () => {
+    const memory = new VerdictMemory(10);
+    expect(memory.has("m fred", null)).toBe(false);
+    memory.keep("m fred", null);
+    expect(memory.has("m fred", null)).toBe(false);
+    expect(memory.counts).toBe(null);
+    memory.has("m barney", 1);
+    memory.keep("m barney", 1);
+    expect(memory.has("m barney", null)).toBe(false);
+    expect(memory.has("m barney", 1)).toBe(true);
+    memory.has("m fred", 1);
+    memory.has("m betty", 2);
+    memory.keep("m fred", 1);
+    expect(memory.has("m fred", 2)).toBe(false);
+    expect(memory.has("m fred", 1)).toBe(false);
+  });
+
+  it("holds no request of a length that no address has", () => {
+    const memory = new VerdictMemory(10);
+    const long = `m ${"x".repeat(400)}`;
+    memory.has(long, 1);
+    memory.keep(long, 1);
+    expect(memory.has(long, 1)).toBe(false);
+    expect(memory.counts).toMatchObject({ entries: 0 });
+  });
+
+  it("forgets first what was not asked for, and is never larger than it may be", () => {
+    const memory = new VerdictMemory(100);
+    memory.has("fred", 1);
+    memory.keep("fred", 1);
+    for (let i = 0; i < 1000; i++) {
+      memory.keep(`user${i}`, 1);
+      if (i % 20 === 0) expect(memory.has("fred", 1)).toBe(true);
+      expect(memory.counts?.entries).toBeLessThanOrEqual(200);
+    }
+    expect(memory.has("user0", 1)).toBe(false);
+    expect(memory.has("user999", 1)).toBe(true);
+    memory.clear();
+    expect(memory.counts).toMatchObject({ entries: 0 });
+    expect(memory.has("fred", 1)).toBe(false);
+  });
+
+  it("rests while it does not pay, and is tried again", () => {
+    const memory = new VerdictMemory(10);
+    const ask = (request: string) => {
+      const edition = memory.isAwake() ? 1 : null;
+      const isKnown = memory.has(request, edition);
+      if (!isKnown) memory.keep(request, edition);
+      return isKnown;
+    };
+    for (let i = 0; i < 100; i++) expect(ask(`user${i}`)).toBe(false);
+    expect(memory.counts).toMatchObject({ hits: 0, entries: 0 });
+    for (let i = 0; i < 500; i++) ask("fred");
+    for (let i = 0; i < 100; i++) expect(ask("fred")).toBe(true);
+  });
+
+  it("of no size is never awake", () => {
+    const memory = new VerdictMemory(0);
+    for (let i = 0; i < 10; i++) expect(memory.isAwake()).toBe(false);
+  });
+});
+
+describe("a responder with a memory", () => {
+  const room = { root: "r", resource: "STORAGE", used: 1, limit: 2 } as const;
+  const facts: Record<string, MailboxFacts> = {
+    fred: { exists: true, rights: null, quotas: [room] },
+    full: { exists: true, rights: null, quotas: [{ ...room, used: 3 }] },
+  };
+
+  class Source implements FactSource {
+    readonly name = "source";
+    readonly asked: string[] = [];
+    current: number | null = 1;
+    fails = false;
+    /** What has to happen before an answer; null: nothing. */
+    delay: Promise<void> | null = null;
+
+    lookup({ address }: MailboxId): MailboxFacts | Promise<MailboxFacts> {
+      this.asked.push(address);
+      if (this.fails) throw new StoreError("unavailable", "source: down");
+      const answer = facts[address] ?? { exists: false };
+      return this.delay === null ? answer : this.delay.then(() => answer);
+    }
+
+    edition(): number | null {
+      return this.current;
+    }
+
+    async ping(): Promise<void> {}
+    async retire(): Promise<void> {}
+    async close(): Promise<void> {}
+  }
+
+  function responder(value: "key" | "mailbox" = "key") {
+    const silent: Log = { error() {}, warning() {}, notice() {}, info() {}, debug() {} };
+    const store = new Source();
+    const recipients = new RecipientParser({
+      virtualDomains: true,
+      defaultDomain: "",
+      separator: "/",
+      downcase: true,
+      postuser: "",
+      skipPlus: false,
+    });
+    const policy = { overQuotaIsPermanent: false, failureIsAccepted: false };
+    const options = { recipients, store, policy, value, accessMaps: null, audit: null, memorySize: 100, log: silent };
+    const answering = new Responder(options);
+    return { store, ask: (key: string) => answering.respond(`m ${key}`, new Lookup(), "client") };
+  }
+
+  it("asks the store once for each request of an edition, and gives the same reply", () => {
+    const { store, ask } = responder();
+    for (const key of ["fred", "Fred"]) {
+      const reply = ask(key);
+      expect(ask(key)).toBe(reply);
+    }
+    expect(store.asked).toEqual(["fred", "fred"]);
+    expect(ask("Fred")).toBe("7:OK Fred,");
+    store.current = 2;
+    ask("fred");
+    expect(store.asked).toHaveLength(3);
+  });
+
+  it("asks anew for who is absent or full, and after a failure", () => {
+    const { store, ask } = responder();
+    for (const key of ["nobody", "nobody"]) expect(ask(key)).toMatch(/NOTFOUND/);
+    for (const key of ["full", "full"]) expect(ask(key)).toMatch(/Over quota/);
+    store.asked.length = 2;
+    store.fails = true;
+    expect(ask("fred")).toMatch(/TEMP/);
+    store.fails = false;
+    expect(ask("fred")).toBe("7:OK fred,");
+    expect(store.asked).toEqual(["nobody", "nobody", "fred", "fred"]);
+  });
+
+  it("does not remember what was asked under another edition", async () => {
+    const { store, ask } = responder();
+    let go = () => {};
+    store.delay = new Promise((resolve) => {
+      go = resolve;
+    });
+    const late = ask("fred");
+    store.current = 2;
+    void ask("full");
+    go();
+    expect(await late).toBe("7:OK fred,");
+    store.delay = null;
+    ask("fred");
+    expect(store.asked).toEqual(["fred", "full", "fred"]);
+  });
+
+  it("remembers nothing where the reply names the mailbox", () => {
+    const { store, ask } = responder("mailbox");
+    expect(ask("fred")).toBe("12:OK user.fred,");
+    expect(ask("fred")).toBe("12:OK user.fred,");
+    expect(store.asked).toEqual(["fred", "fred"]);
+  });
+});

@@ -1,0 +1,150 @@
+/** Each answer is counted once, as what it was. */
+import { describe, expect, it } from "vitest";
+import { type MemoryFault, memoryVillage } from "../../../fixtures/memory-store.ts";
+import { silentLog } from "../../../fixtures/store-conformance.ts";
+import { testTexts as texts } from "../../../fixtures/test-server.ts";
+import { villageRules } from "../../../fixtures/village.ts";
+import { RecipientParser } from "../../../src/engine/recipient.ts";
+import type { ReplyPolicy } from "../../../src/engine/verdict.ts";
+import { total } from "../../../src/metrics/histogram.ts";
+import { Tally } from "../../../src/metrics/tally.ts";
+import { PolicyResponder } from "../../../src/requests/policy-handler.ts";
+import { RecipientCheck } from "../../../src/requests/recipient-judge.ts";
+import { Responder } from "../../../src/requests/socketmap-handler.ts";
+import { GuardedStore } from "../../../src/store/guarded.ts";
+import { Lookup } from "../../../src/store/lookup.ts";
+
+const temporary: ReplyPolicy = { overQuotaIsPermanent: false, failureIsAccepted: false };
+const log = silentLog;
+
+interface Situation {
+  readonly promises?: boolean;
+  readonly fault?: MemoryFault;
+  readonly policy?: ReplyPolicy;
+  readonly breakerFailures?: number;
+}
+
+function serve({ promises = false, fault, policy = temporary, breakerFailures = 0 }: Situation = {}) {
+  const tally = new Tally();
+  const village = memoryVillage({ promises });
+  village.fault = fault ?? null;
+  const breaker = { failures: breakerFailures, reset: 60_000 };
+  const store = new GuardedStore(village, { timeout: 50, breaker, log, events: tally });
+  const recipients = new RecipientParser(villageRules);
+  const check = new RecipientCheck({ recipients, store, policy, log });
+  const accessMaps = { names: new Set(["access"]), check, texts };
+  const rest = { policy, audit: null, tally, log };
+  const responder = new Responder({ recipients, store, value: "key", accessMaps, ...rest });
+  const policyResponder = new PolicyResponder({ check, texts, ...rest });
+  const ask = async (payload: string) => void (await responder.respond(payload, new Lookup(), "test"));
+  const askPolicy = async (lines: string) => void (await policyResponder.respond(lines, new Lookup(), "test"));
+  const counted = () => tally.replies.list().map((row) => `${row.map} ${row.status} ${row.reason} ${row.count}`);
+  return { tally, responder, ask, askPolicy, counted };
+}
+
+const failing = ["unavailable", "timeout", "denied", "invalid-data", "internal", "closed"] as const;
+
+describe.each([false, true])("answers, promised: %s", (promises) => {
+  it.each([
+    ["anna@village.example", "OK accept"],
+    ["nobody@village.example", "NOTFOUND absent"],
+    ["@village.example", "NOTFOUND absent"],
+    ["+Public/Look@village.example", "PERM denied"],
+    ["dora@village.example", "TEMP over-quota"],
+  ])("%s: %s", async (address, expected) => {
+    const { tally, ask, counted } = serve({ promises });
+    await ask(`cyrus ${address}`);
+    await ask(`cyrus ${address}`);
+    expect(counted()).toEqual([`cyrus ${expected} 2`]);
+    expect(total(tally.requestTimes)).toBe(2);
+    expect(total(tally.storeTimes)).toBe(address.startsWith("@") ? 0 : 2);
+    expect(tally.inFlight).toBe(0);
+  });
+
+  it.each([
+    ["down", "TEMP failed", "unavailable"],
+    ["hang", "TIMEOUT timeout", "timeout"],
+    ["garbage", "TEMP failed", "invalid-data"],
+    ["denied", "TEMP failed", "denied"],
+  ] as const)("of a store that is at fault (%s): %s", async (fault, expected, code) => {
+    const { tally, ask, counted } = serve({ promises, fault });
+    await ask("cyrus anna@village.example");
+    expect(counted()).toEqual([`cyrus ${expected} 1`]);
+    expect(failing.filter((name) => tally.storeErrors[name] > 0)).toEqual([code]);
+    expect(total(tally.storeTimes)).toBe(0);
+    expect(tally.inFlight).toBe(0);
+  });
+});
+
+describe("answers", () => {
+  it("are counted with what was said, whatever the reason", async () => {
+    const permanent = serve({ policy: { overQuotaIsPermanent: true, failureIsAccepted: false } });
+    await permanent.ask("cyrus dora@village.example");
+    expect(permanent.counted()).toEqual(["cyrus PERM over-quota 1"]);
+    const lenient = serve({ fault: "down", policy: { overQuotaIsPermanent: false, failureIsAccepted: true } });
+    await lenient.ask("cyrus dora@village.example");
+    await lenient.ask("access dora@village.example");
+    expect(lenient.counted().sort()).toEqual(["access DUNNO failed 1", "cyrus OK failed 1"]);
+  });
+
+  it("to what is no request", async () => {
+    const { responder, ask, counted } = serve();
+    await ask("cyrus");
+    responder.refuse("missing length", "test");
+    expect(counted()).toEqual(["(none) PERM protocol 2"]);
+  });
+
+  it("of an access map, in its words", async () => {
+    const { tally, ask, counted } = serve();
+    for (const user of ["anna", "nobody", "dora", "+Public/Look"]) await ask(`access ${user}@village.example`);
+    expect(counted().sort()).toEqual([
+      "access 452 over-quota 1",
+      "access 550 absent 1",
+      "access 550 denied 1",
+      "access DUNNO accept 1",
+    ]);
+    expect(tally.inFlight).toBe(0);
+  });
+
+  it("of policy delegation", async () => {
+    const { tally, askPolicy, counted } = serve();
+    for (const user of ["anna", "nobody"]) {
+      await askPolicy(`request=smtpd_access_policy\nrecipient=${user}@village.example`);
+    }
+    await askPolicy("request=smtpd_access_policy\nrecipient=");
+    await askPolicy("junk");
+    expect(counted().sort()).toEqual([
+      "(policy) 550 absent 1",
+      "(policy) DEFER_IF_PERMIT protocol 1",
+      "(policy) DUNNO accept 1",
+      "(policy) DUNNO none 1",
+    ]);
+    expect(tally.inFlight).toBe(0);
+  });
+});
+
+describe("look-ups", () => {
+  it("that are under way are known", async () => {
+    const { tally, ask } = serve({ promises: true });
+    const asked = [ask("cyrus anna@village.example"), ask("access anna@village.example")];
+    expect(tally.inFlight).toBe(2);
+    await Promise.all(asked);
+    expect(tally.inFlight).toBe(0);
+  });
+
+  it("that were spared the store are told apart from its errors", async () => {
+    const { tally, ask } = serve({ fault: "down", breakerFailures: 2 });
+    for (let i = 0; i < 5; i++) await ask("cyrus anna@village.example");
+    expect(tally.storeErrors.unavailable).toBe(2);
+    expect(tally.sparedLookups).toBe(3);
+    expect(tally.failureRate.perSecond(performance.now())).toBeGreaterThan(0);
+  });
+
+  it("that were slow are remembered with their address", async () => {
+    const { tally, ask } = serve({ fault: "hang" });
+    await ask("cyrus anna@village.example");
+    expect(tally.slowest.list(performance.now())).toEqual([
+      expect.objectContaining({ key: "anna@village.example", map: "cyrus", reason: "timeout" }),
+    ]);
+  });
+});
