@@ -10,7 +10,7 @@ export const adapter: StoreAdapter<null> = {
   parse: () => null,
   open: () => ({
     name: "thinking",
-    capabilities: { folders: false, shared: false, quota: [], isInstant: true },
+    capabilities: { folders: false, shared: false, quota: [], isLocal: true },
     lookup() {
       const until = performance.now() + THOUGHT;
       while (performance.now() < until) {}

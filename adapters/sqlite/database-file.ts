@@ -59,9 +59,9 @@ export class DatabaseFile {
   #connection: Connection | null = null;
   /** The file as it was when the connection began to keep pages of it. */
   #seen: FileState | null = null;
-  #edition = 0;
-  /** SQLite's number of the edition; it only counts for one connection. */
-  #dataVersion = Number.NaN;
+  #dataVersion = 0;
+  /** PRAGMA data_version when #dataVersion was last raised; comparable within one connection only. */
+  #sqliteVersion = Number.NaN;
   /** Why the file cannot be asked before the next look. */
   #fault: StoreError | null = null;
   /** When to look at the path again, by performance.now(). */
@@ -104,18 +104,18 @@ export class DatabaseFile {
   /**
    * Grows with every change of the file; null where answers depend on more than what it holds. @throws as `find` does
    */
-  edition(): number | null {
+  dataVersion(): number | null {
     try {
       const connection = this.#current();
       const version = connection.dataVersion();
       // Then nothing has been read, so a lock may still be there.
       if (version === null) return null;
       if (this.#lockedAt !== null) this.#unlocked();
-      if (version !== this.#dataVersion) {
-        this.#dataVersion = version;
-        this.#edition++;
+      if (version !== this.#sqliteVersion) {
+        this.#sqliteVersion = version;
+        this.#dataVersion++;
       }
-      return this.#edition;
+      return this.#dataVersion;
     } catch (error) {
       throw this.#failure(error, null);
     }
@@ -189,7 +189,7 @@ export class DatabaseFile {
       throw new UnusableFile(`${path} ends within a page; it is damaged, or not yet written to its end`);
     }
     this.#seen = state;
-    this.#dataVersion = Number.NaN;
+    this.#sqliteVersion = Number.NaN;
     this.#file = state;
     this.#wal = walBeside(path);
     return connection;

@@ -50,7 +50,7 @@ export class NativeLayout implements Layout {
   readonly capabilities: StoreCapabilities = {
     folders: true,
     shared: true,
-    isInstant: true,
+    isLocal: true,
     quota: ["STORAGE", "MESSAGE"],
   };
   readonly listsFolders = true;

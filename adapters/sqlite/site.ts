@@ -51,7 +51,7 @@ export class SiteLayout implements Layout {
     this.capabilities = {
       folders: user.parameters.some((parameter) => parameter === "detail" || parameter === "mailbox"),
       shared: shared !== null,
-      isInstant: true,
+      isLocal: true,
       quota: (["STORAGE", "MESSAGE"] as const).filter((resource) => [user, shared].some(mayLimit(resource))),
     };
   }

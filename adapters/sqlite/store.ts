@@ -45,8 +45,8 @@ export class SqliteStore implements MailboxStore {
     return this.#ask(() => this.#file.find(mailbox), options);
   }
 
-  edition(): number | null {
-    return this.#file.edition();
+  dataVersion(): number | null {
+    return this.#file.dataVersion();
   }
 
   async ping(options: LookupOptions): Promise<void> {

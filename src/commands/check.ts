@@ -87,7 +87,7 @@ function askStore(service: Service, map: string): Source {
       return { address, reply: inquiry.reply, inquiry };
     },
     explain: ({ inquiry }) => (inquiry === null ? [] : describe(service, inquiry)),
-    close: () => service.store.close(),
+    close: () => service.stack.close(),
   };
 }
 

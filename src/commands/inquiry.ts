@@ -1,72 +1,30 @@
-/** One address looked into, every step kept: what `smmapd check` shows. */
+/** What `smmapd check` shows of an address: the judgement that the daemon would make, and its steps as text. */
 
 import type { Service } from "../daemon/service.ts";
-import { actionFor } from "../engine/access.ts";
-import { unquoted } from "../engine/quoted-localpart.ts";
-import type { Recipient, Unaddressable } from "../engine/recipient.ts";
-import {
-  decide,
-  decideWithoutFacts,
-  explain,
-  type Failure,
-  nameAsValue,
-  replyTo,
-  type Verdict,
-} from "../engine/verdict.ts";
+import type { Recipient } from "../engine/recipient.ts";
+import { explain } from "../engine/verdict.ts";
+import type { Judgement } from "../requests/recipient-judge.ts";
 import { Lookup } from "../store/lookup.ts";
-import { internalName, type MailboxFacts, type MailboxId, StoreError } from "../store/store.ts";
+import { internalName, type MailboxFacts, type MailboxId, type StoreError } from "../store/store.ts";
 
-export interface Inquiry {
-  readonly recipient: Recipient;
-  readonly mailbox: MailboxId | Unaddressable;
-  /** null: the store was not asked, or could not tell. */
-  readonly facts: MailboxFacts | null;
-  /** Why the store could not tell. */
-  readonly failure: StoreError | null;
-  readonly outcome: Verdict | Failure;
+export interface Inquiry extends Judgement {
   /** As the daemon would give it: a byte string. */
   readonly reply: string;
 }
 
 /** @param key byte string, as a mail server would send it; @param map its name can make it an access map */
-export async function inquire(service: Service, key: string, map: string): Promise<Inquiry> {
-  const asWritten = await inquireOnce(service, key);
-  const { accessMaps, accessTexts, policy } = service.settings;
-  if (!accessMaps.has(map)) return asWritten;
-  const plain = asWritten.outcome === "absent" ? unquoted(key) : null;
-  const inquiry = plain === null ? asWritten : await inquireOnce(service, plain);
-  const { outcome } = inquiry;
-  if (outcome === "failed" || outcome === "timeout") return inquiry;
-  return { ...inquiry, reply: `OK ${actionFor(outcome, accessTexts, policy)}` };
+export async function inquire({ socketmap }: Service, key: string, map: string): Promise<Inquiry> {
+  const judgement = await socketmap.judge(map, key, new Lookup());
+  return { ...judgement, reply: socketmap.replyTo(map, key, judgement) };
 }
 
-async function inquireOnce(service: Service, key: string): Promise<Inquiry> {
-  const { recipients, store, settings } = service;
-  const recipient = recipients.split(key);
-  const mailbox = recipients.locate(recipient);
-  const concluded = (outcome: Verdict | Failure, facts: MailboxFacts | null, failure: StoreError | null): Inquiry => {
-    const isNamed = settings.value === "mailbox" && mailbox.kind !== "none" && facts?.exists;
-    const value = isNamed ? nameAsValue(mailbox, facts) : key;
-    return { recipient, mailbox, facts, failure, outcome, reply: replyTo(outcome, value, settings.policy) };
-  };
-  if (mailbox.kind === "none") return concluded("absent", null, null);
-  try {
-    const facts = await store.lookup(mailbox, new Lookup());
-    return concluded(decide(mailbox, facts), facts, null);
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    const outcome = decideWithoutFacts(error.code === "timeout" ? "timeout" : "failed", settings.policy);
-    return concluded(outcome, null, error);
-  }
-}
-
-/** The steps of an inquiry as lines for people: what was read, what it was taken for, what the store said, why so. */
+/** The steps of a judgement as lines of text: address, domain rule, mailbox, answer of the store, verdict. */
 export function describe(service: Service, inquiry: Inquiry): readonly string[] {
   const { mailbox, facts, failure, outcome } = inquiry;
   const lines = [`address   ${describeAddress(service, inquiry.recipient)}`];
   lines.push(`domain    ${describeDomainRule(service, inquiry.recipient)}`);
   if (mailbox.kind !== "none") lines.push(`mailbox   ${describeMailbox(service, mailbox)}`);
-  lines.push(`store     ${describeAnswer(service.store.name, facts, failure)}`);
+  lines.push(`store     ${describeAnswer(service.stack.store.name, facts, failure)}`);
   if (facts?.exists) {
     if (facts.mailbox !== undefined) lines.push(`instead   ${describeMailbox(service, facts.mailbox)}`);
     for (const { root, resource, used, limit } of facts.quotas) {
@@ -78,8 +36,8 @@ export function describe(service: Service, inquiry: Inquiry): readonly string[] 
     failure === null
       ? explain(mailbox, facts)
       : outcome === "accept"
-        ? "the store could not tell, and smmap_on_failure is ok"
-        : "the store could not tell, so the answer is temporary";
+        ? "the look-up failed, and smmap_on_failure is ok"
+        : "the look-up failed, so the reply is temporary";
   lines.push(`verdict   ${outcome}: ${rule}`);
   return lines;
 }

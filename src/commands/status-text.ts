@@ -1,18 +1,20 @@
-/** A status as lines for people, texts from outside among them. */
+/** A status as lines of text. Some of its texts come from outside and are not escaped here. */
 import { type HistogramCounts, quantile, total } from "../metrics/histogram.ts";
 import type { ReplyCount } from "../metrics/reply-counts.ts";
 import type { Status, StoreReport } from "../metrics/report.ts";
-import type { CacheCounts } from "../store/cache.ts";
+import type { CacheCounts } from "../store/cache/cached-store.ts";
 
 /** @param now milliseconds since 1970 */
 export function describeStatus(status: Status, now: number): readonly string[] {
-  const { version, service, pid, uptime, memory, addresses, store, cache } = status;
+  const { version, service, pid, uptime, memory, addresses, stores } = status;
   const { requests, connections, reloads } = status;
   const { open, waiting, accepted, refused, dropped } = connections;
   return [
     `smmapd ${version}, service ${service}, process ${pid}, up ${duration(uptime)}, ${Math.round(memory / 2 ** 20)} MiB`,
     row("listening", addresses.length === 0 ? "no more" : addresses.join(", ")),
-    ...(store === null ? [row("store", "not open yet")] : describeStore(store, status.problem)),
+    ...(stores.length === 0
+      ? [row("store", "not open yet")]
+      : stores.flatMap((one) => describeStore(one, status.problem))),
     row(
       "requests",
       `${rate(requests.perSecond)}, ${rate(requests.failuresPerSecond)} failing; ${requests.inFlight} in flight`,
@@ -21,9 +23,8 @@ export function describeStatus(status: Status, now: number): readonly string[] {
     ...requests.replies.map((reply) => row("", describeReply(reply))),
     row(
       "connections",
-      `${open} open, ${waiting} waiting, ${accepted} so far, ${refused} turned away, ${dropped} too slow`,
+      `${open} open, ${waiting} waiting, ${accepted} so far, ${refused} refused, ${dropped} dropped as too slow`,
     ),
-    row("cache", cache === null ? "none" : describeCache(cache)),
     row(
       "reloads",
       `${reloads.succeeded}${reloads.failed > 0 ? `, ${reloads.failed} failed` : ""}${lastReload(reloads.lastAt, now)}`,
@@ -41,20 +42,21 @@ export function describeStatus(status: Status, now: number): readonly string[] {
     ),
     ...list(
       "last errors and warnings",
-      status.complaints.map(({ at, level, message }) => `${ago(at, now).padStart(12)}  ${level}: ${message}`),
+      status.recentProblems.map(({ at, level, message }) => `${ago(at, now).padStart(12)}  ${level}: ${message}`),
     ),
   ];
 }
 
 function describeStore(store: StoreReport, problem: string | null): readonly string[] {
-  const { name, reason, isResting, times, errors, spared } = store;
+  const { name, reason, isBreakerOpen, times, errors, shortCircuited, cache } = store;
   const failures = Object.entries(errors).filter(([, count]) => count > 0);
-  const lines = [row("store", `${name} (${reason}): ${problem === null ? "it answers" : problem}`)];
-  if (isResting) lines.push(row("", "it failed too often and is left alone for a moment (smmap_breaker_failures)"));
+  const lines = [row("store", `${name} (${reason}): ${problem === null ? "answers" : problem}`)];
+  if (isBreakerOpen) lines.push(row("", "circuit breaker open after repeated failures (smmap_breaker_failures)"));
   lines.push(row("look-ups", describeTimes(times)));
   const failed = failures.map(([code, count]) => `${count} ${code}`).join(", ");
   if (failed !== "") lines.push(row("", `failed: ${failed}`));
-  if (spared > 0) lines.push(row("", `${spared} not made while it was left alone`));
+  if (shortCircuited > 0) lines.push(row("", `${shortCircuited} not made while the circuit breaker was open`));
+  lines.push(row("cache", cache === null ? "none" : describeCache(cache)));
   return lines;
 }
 
@@ -74,10 +76,10 @@ function describeReply({ map, status, reason, count }: ReplyCount): string {
   return `${String(count).padStart(10)}  ${map} ${status} (${reason})`;
 }
 
-function describeCache({ hits, misses, joined, stale, entries }: CacheCounts): string {
-  const asked = hits + misses + joined;
+function describeCache({ hits, misses, coalesced, stale, entries }: CacheCounts): string {
+  const asked = hits + misses + coalesced;
   const share = asked === 0 ? "" : ` (${((100 * hits) / asked).toFixed(1)} %)`;
-  return `${entries} answers kept; ${hits} hits${share}, ${misses} misses, ${joined} joined, ${stale} stale`;
+  return `${entries} answers kept; ${hits} hits${share}, ${misses} misses, ${coalesced} coalesced, ${stale} served stale`;
 }
 
 function lastReload(at: number | null, now: number): string {

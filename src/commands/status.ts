@@ -1,6 +1,8 @@
 /** `smmapd status`: what the running daemon tells of itself. */
+
 import { exit, type Io, UnavailableError, UsageError } from "../io.ts";
 import { printable, printableJson } from "../log/printable.ts";
+import type { Status } from "../metrics/report.ts";
 import { askAll } from "./control-client.ts";
 import { parseOptions } from "./options.ts";
 import { describeStatus } from "./status-text.ts";
@@ -18,6 +20,17 @@ export async function status(args: readonly string[], io: Io): Promise<number> {
   });
   const now = Date.now();
   const texts = statuses.map((one) => `${describeStatus(one, now).map(printable).join("\n")}\n`);
-  io.stdout.write(given.has("--json") ? `${printableJson(JSON.stringify(statuses))}\n` : texts.join("\n"));
+  io.stdout.write(
+    given.has("--json") ? `${printableJson(JSON.stringify(statuses.map(withOldNames)))}\n` : texts.join("\n"),
+  );
   return statuses.some(({ problem }) => problem !== null) ? exit.tempfail : exit.ok;
+}
+
+/** For programs that read the members of 0.1.0: they describe the first store. */
+function withOldNames(status: Status) {
+  const { stores, recentProblems } = status;
+  const [first] = stores;
+  const store = first && { ...first, isResting: first.isBreakerOpen, spared: first.shortCircuited };
+  const cache = first?.cache && { ...first.cache, joined: first.cache.coalesced };
+  return { ...status, store: store ?? null, cache: cache ?? null, complaints: recentProblems };
 }

@@ -3,8 +3,8 @@ import { isIPv6 } from "node:net";
 import type { AccessTexts } from "../engine/access.ts";
 import type { RecipientRules } from "../engine/recipient.ts";
 import type { ReplyPolicy } from "../engine/verdict.ts";
-import type { CacheSettings } from "../store/cache.ts";
-import type { Leniency } from "../store/detail-fallback.ts";
+import type { CacheSettings } from "../store/cache/answer-cache.ts";
+import type { DetailFallback } from "../store/detail-fallback.ts";
 import { milliseconds, notNegative, positive } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { type Limits, readLimits } from "./limits.ts";
@@ -16,7 +16,7 @@ export type ListenAddress = { readonly path: string } | { readonly host: string;
 export interface Settings {
   readonly rules: RecipientRules;
   readonly policy: ReplyPolicy;
-  readonly leniency: Leniency;
+  readonly detailFallback: DetailFallback;
   /** smmap_reply_value: what follows OK. */
   readonly value: "key" | "mailbox";
   /** Names of maps that are answered in the form of Postfix' access(5). */
@@ -43,7 +43,7 @@ export interface Settings {
   readonly breakerReset: number;
   readonly cache: CacheSettings;
   /** smmap_cache_verdicts: how many are remembered; 0 is none. */
-  readonly verdictsKept: number;
+  readonly acceptCacheSize: number;
   readonly store: StoreChoice;
 }
 
@@ -73,7 +73,7 @@ export function readSettings(config: Config): Settings {
       overQuotaIsPermanent: config.switch("lmtp_over_quota_perm_failure"),
       failureIsAccepted: config.choice("smmap_on_failure") === "ok",
     },
-    leniency: {
+    detailFallback: {
       ignoresCase: config.switch("smmap_detail_ignore_case"),
       fallsBack: config.switch("smmap_plus_fallback"),
     },
@@ -103,7 +103,7 @@ export function readSettings(config: Config): Settings {
       negativeTtl: notNegative(config, "smmap_cache_negative_ttl", config.duration("smmap_cache_negative_ttl")) * 1000,
       staleTtl: notNegative(config, "smmap_cache_stale_ttl", config.duration("smmap_cache_stale_ttl")) * 1000,
     },
-    verdictsKept: notNegative(config, "smmap_cache_verdicts", config.integer("smmap_cache_verdicts")),
+    acceptCacheSize: notNegative(config, "smmap_cache_verdicts", config.integer("smmap_cache_verdicts")),
     store: chooseStore(config),
   };
 }

@@ -107,7 +107,7 @@ class Life {
     this.#master = this.#start.by === "master" ? this.#start.master : null;
     this.#primary = this.#start.by === "primary" ? this.#start.primary : null;
     this.#processLog = new ProcessLog(this.#logOptions(null), { pid: process.pid, stderr: io.stderr, env: io.env });
-    this.#log = this.#tally.complaints.listenTo(this.#processLog);
+    this.#log = this.#tally.recentProblems.record(this.#processLog);
     this.#systemd = new Systemd(io.env, process.pid, this.#log);
     // Before anything slow, so that an early signal is not the end of an unprepared process.
     this.#heed();
@@ -170,7 +170,7 @@ class Life {
     const status = await this.#leave(server, workers);
     this.#reload.stop();
     observation?.close();
-    await service.store.close();
+    await service.stack.close();
     return status;
   }
 
@@ -249,7 +249,7 @@ class Life {
     const { settings } = configuration;
     this.#processLog.adjust(this.#logOptions(settings.log));
     const service = await startService(configuration, { skipPlus, tally: this.#tally, log: this.#log });
-    const { responder, policyResponder } = service;
+    const { socketmap: responder, policy: policyResponder } = service;
     const limits = fitOpenFiles(settings.limits, openFilesMax(), this.#log);
     server.settings = { responder, policyResponder, limits };
     this.#drainTimeout = configuration.process.drainTimeout;
@@ -271,9 +271,9 @@ class Life {
     return this.#master === null && this.#primary === null && this.#stdin !== "socket";
   }
 
-  #announce(server: Server, { settings, store }: Service): void {
+  #announce(server: Server, { settings, stack }: Service): void {
     const tell = this.#tell;
-    tell(`store ${store.name}: ${settings.store.reason}`);
+    tell(`store ${stack.store.name}: ${settings.store.reason}`);
     if (server.addresses.length === 0) {
       tell("serving the client on standard input; to listen instead, start with </dev/null");
     }
@@ -287,7 +287,7 @@ class Life {
       const configuration = await this.#read(options);
       const service = await this.#open(configuration, server, options);
       for (const warning of this.#inVain(configuration)) this.#log.warning(warning);
-      void old.store.retire();
+      void old.stack.retire();
       await this.#divide(workers, configuration);
       this.#tell("configuration read again");
       this.#tally.reloaded("succeeded");
@@ -375,7 +375,7 @@ class Life {
     heedSignals(process, role, { endings, reload: this.#reload });
     process.on("uncaughtException", (error) => {
       this.#log.error(stackOf(error));
-      endings.want({ reason: "a mistake in smmapd", haste: "at once", status: exit.software });
+      endings.want({ reason: "internal error", haste: "at once", status: exit.software });
     });
     this.#primary?.serve({
       configure: this.#reload.request,
@@ -391,5 +391,5 @@ class Life {
 }
 
 function stackOf(error: unknown): string {
-  return `a mistake in smmapd: ${error instanceof Error ? error.stack : String(error)}`;
+  return `internal error: ${error instanceof Error ? error.stack : String(error)}`;
 }

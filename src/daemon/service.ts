@@ -1,20 +1,17 @@
-/** A configuration made into something that answers: the store it names, opened and guarded, and the rules around it. */
+/** A configuration in force: its store, opened and wrapped, and the handlers that answer from it. */
 import { dirname } from "node:path";
 import { loadConfig } from "../config/config.ts";
 import type { ImapdConf } from "../config/imapd-conf.ts";
 import { type ProcessSettings, readProcess } from "../config/process-settings.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { RecipientParser } from "../engine/recipient.ts";
-import { Tally } from "../metrics/tally.ts";
-import { Audit } from "../requests/audit-log.ts";
-import { PolicyResponder } from "../requests/policy-handler.ts";
-import { RecipientCheck } from "../requests/recipient-judge.ts";
-import { Responder } from "../requests/socketmap-handler.ts";
-import type { CachedStore } from "../store/cache.ts";
-import { type Leniency, LenientStore } from "../store/detail-fallback.ts";
-import type { FactSource } from "../store/fact-source.ts";
-import { GuardedStore } from "../store/guarded.ts";
+import type { Tally } from "../metrics/tally.ts";
+import { AuditLog } from "../requests/audit-log.ts";
+import { PolicyHandler } from "../requests/policy-handler.ts";
+import { RecipientJudge } from "../requests/recipient-judge.ts";
+import { SocketmapHandler } from "../requests/socketmap-handler.ts";
 import { loadAdapter } from "../store/registry.ts";
+import { buildLeaf, buildStack, type LeafSettings, type StoreStack } from "../store/stack.ts";
 import type { Log, MailboxStore, StoreContext } from "../store/store.ts";
 
 export interface ConfigurationSource {
@@ -55,20 +52,17 @@ export async function readConfiguration({ configFile, ...source }: Configuration
 export interface ServiceOptions {
   /** Option -p: the detail counts for nothing, whatever smmap_skip_plus says. */
   readonly skipPlus: boolean;
-  /** Where its work is counted. Left out: nobody wants to know. */
+  /** Receives what is counted. Left out: nothing is counted. */
   readonly tally?: Tally;
   readonly log: Log;
 }
 
 export interface Service {
   readonly settings: Settings;
-  /** What is asked: the cache, or the guard where there is none. */
-  readonly store: FactSource;
-  readonly guarded: GuardedStore;
-  readonly cache: CachedStore | null;
+  readonly stack: StoreStack;
   readonly recipients: RecipientParser;
-  readonly responder: Responder;
-  readonly policyResponder: PolicyResponder;
+  readonly socketmap: SocketmapHandler;
+  readonly policy: PolicyHandler;
 }
 
 /** Both steps in one. @throws ConfigError */
@@ -76,46 +70,29 @@ export async function openService(options: ConfigurationSource & ServiceOptions)
   return startService(await readConfiguration(options), options);
 }
 
-/** Tells the log of the warnings, and opens the store. */
-export async function startService(
-  { settings, warnings, openStore }: Configuration,
-  options: ServiceOptions,
-): Promise<Service> {
-  const { log, tally = new Tally() } = options;
+/** Logs the warnings, opens the store and builds what answers from it. */
+export async function startService(configuration: Configuration, options: ServiceOptions): Promise<Service> {
+  const { settings, warnings, openStore } = configuration;
+  const { log, tally } = options;
   for (const warning of warnings) log.warning(warning);
+  const opened = openStore({ log });
+  const leaf = await buildLeaf(opened, leafSettings(settings), { log, events: tally?.store(opened.name) });
+  const stack = buildStack([leaf], leaf.store);
   const { policy, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
   const { isDebug } = settings.log;
-  const opened = lenient(openStore({ log }), settings.leniency, log);
-  const guarded = new GuardedStore(opened, {
-    timeout: settings.queryTimeout,
-    breaker: { failures: settings.breakerFailures, reset: settings.breakerReset },
-    log,
-    events: tally,
-  });
-  const isCached = settings.cache.size > 0 && opened.capabilities.isInstant !== true;
-  // Its library is loaded only where there is something to remember.
-  const cache = isCached
-    ? new (await import("../store/cache.ts")).CachedStore(guarded, settings.cache, {
-        timeout: settings.queryTimeout,
-        concurrency: opened.capabilities.concurrency,
-        log,
-      })
-    : null;
-  const store = cache ?? guarded;
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);
-  const audit = isAudited || isDebug ? new Audit({ isAudited, isDebug, recipients, policy, log }) : null;
-  const check = new RecipientCheck({ recipients, store, policy, log });
-  const accessMaps = names.size > 0 ? { names, check, texts } : null;
-  const memorySize = cache === null && opened.edition !== undefined ? settings.verdictsKept : 0;
-  const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, memorySize, tally, log });
-  const policyResponder = new PolicyResponder({ check, texts, policy, audit, tally, log });
-  return { settings, store, guarded, cache, recipients, responder, policyResponder };
+  const audit = isAudited || isDebug ? new AuditLog({ isAudited, isDebug, recipients, policy, log }) : null;
+  const judge = new RecipientJudge({ recipients, store: stack.store, policy, log });
+  const accessMaps = names.size > 0 ? { names, texts } : null;
+  const hasDataVersion = leaf.cache === null && opened.dataVersion !== undefined;
+  const acceptCache = hasDataVersion ? { size: settings.acceptCacheSize, store: stack.store } : null;
+  const socketmap = new SocketmapHandler({ judge, policy, value, accessMaps, audit, acceptCache, tally });
+  const policyHandler = new PolicyHandler({ judge, texts, policy, audit, tally, log });
+  return { settings, stack, recipients, socketmap, policy: policyHandler };
 }
 
-function lenient(store: MailboxStore, leniency: Leniency, log: Log): MailboxStore {
-  if (leniency.ignoresCase && store.similarFolders === undefined) {
-    log.warning(`smmap_detail_ignore_case counts for nothing: the store ${store.name} cannot look without case`);
-  }
-  return leniency.ignoresCase || leniency.fallsBack ? new LenientStore(store, leniency) : store;
+function leafSettings(settings: Settings): LeafSettings {
+  const { queryTimeout: timeout, breakerFailures: failures, breakerReset: reset, cache, detailFallback } = settings;
+  return { timeout, breaker: { failures, reset }, cache, detailFallback };
 }

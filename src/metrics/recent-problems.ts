@@ -1,7 +1,7 @@
 import type { Log, LogLevel } from "../store/store.ts";
 
-/** Something that went wrong, in the words of the log. */
-export interface Complaint {
+/** An error or a warning, as it was logged. */
+export interface RecentProblem {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly level: LogLevel;
@@ -12,27 +12,27 @@ const COUNT = 10;
 /** Characters of a message that are kept. */
 const MESSAGE_MAX = 1000;
 
-/** The last errors and warnings that the log was told. */
-export class Complaints {
-  readonly #complaints: Complaint[] = [];
+/** The last errors and warnings that were logged. */
+export class RecentProblems {
+  readonly #problems: RecentProblem[] = [];
 
   /** Newest first. */
-  list(): readonly Complaint[] {
-    return this.#complaints.toReversed();
+  list(): readonly RecentProblem[] {
+    return this.#problems.toReversed();
   }
 
-  /** The same log, its errors and warnings remembered here. */
-  listenTo(log: Log): Log {
-    const heard = (level: "error" | "warning") => (message: string) => {
-      this.#remember({ at: Date.now(), level, message: message.slice(0, MESSAGE_MAX) });
+  /** The same log; its errors and warnings are recorded here as well. */
+  record(log: Log): Log {
+    const recorded = (level: "error" | "warning") => (message: string) => {
+      this.#add({ at: Date.now(), level, message: message.slice(0, MESSAGE_MAX) });
       log[level](message);
     };
     const { notice, info, debug } = log;
-    return { error: heard("error"), warning: heard("warning"), notice, info, debug };
+    return { error: recorded("error"), warning: recorded("warning"), notice, info, debug };
   }
 
-  #remember(complaint: Complaint): void {
-    this.#complaints.push(complaint);
-    if (this.#complaints.length > COUNT) this.#complaints.shift();
+  #add(problem: RecentProblem): void {
+    this.#problems.push(problem);
+    if (this.#problems.length > COUNT) this.#problems.shift();
   }
 }

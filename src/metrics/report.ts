@@ -1,8 +1,8 @@
-/** What a process tells of itself, as plain values: they travel as JSON. */
-import type { CacheCounts } from "../store/cache.ts";
+/** Report and status of a process, as plain values that are sent as JSON. */
+import type { CacheCounts } from "../store/cache/cached-store.ts";
 import type { StoreErrorCode } from "../store/store.ts";
 import type { HistogramCounts } from "./histogram.ts";
-import type { Complaint } from "./recent-problems.ts";
+import type { RecentProblem } from "./recent-problems.ts";
 import type { Reason, ReplyCount } from "./reply-counts.ts";
 
 /** The numbers. What counts up does so from the start of the process. */
@@ -26,10 +26,8 @@ export interface Report {
   readonly requests: RequestReport;
   readonly connections: ConnectionReport;
   readonly reloads: ReloadReport;
-  /** null: it is not open yet. */
-  readonly store: StoreReport | null;
-  /** null: there is none. Counted from the last reload. */
-  readonly cache: CacheCounts | null;
+  /** Empty: they are not open yet. */
+  readonly stores: readonly StoreReport[];
 }
 
 export interface RequestReport {
@@ -68,13 +66,15 @@ export interface StoreReport {
   readonly name: string;
   /** Why it was chosen. */
   readonly reason: string;
-  /** It is left alone for a moment, because it failed too often. */
-  readonly isResting: boolean;
+  /** Look-ups fail at once for a while, because too many failed. */
+  readonly isBreakerOpen: boolean;
   /** Of look-ups that it answered. */
   readonly times: HistogramCounts;
   readonly errors: Readonly<Record<StoreErrorCode, number>>;
-  /** Look-ups not made, because it was left alone. */
-  readonly spared: number;
+  /** Look-ups not made, because the circuit breaker was open. */
+  readonly shortCircuited: number;
+  /** Counted since the last reload; null: answers are not cached. */
+  readonly cache: CacheCounts | null;
 }
 
 /** What a person wants to know besides. Some of its texts come from outside. */
@@ -83,7 +83,7 @@ export interface Status extends Report {
   readonly problem: string | null;
   readonly slowest: readonly SlowReport[];
   /** The last errors and warnings of the log, newest first. */
-  readonly complaints: readonly Complaint[];
+  readonly recentProblems: readonly RecentProblem[];
 }
 
 export interface SlowReport {

@@ -82,7 +82,7 @@ async function respond(
     send(response, await page());
   } catch (error) {
     log.error(`smmap_metrics_listen: ${path}: ${error instanceof Error ? error.stack : String(error)}`);
-    send(response, { status: 500, body: "a mistake in smmapd, see its log\n" });
+    send(response, { status: 500, body: "internal error, see its log\n" });
   }
 }
 

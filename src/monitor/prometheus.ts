@@ -1,9 +1,9 @@
 /** Reports in the text format of Prometheus. Loads prom-client, so it is loaded only where metrics are wanted. */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
 import { bounds, type HistogramCounts } from "../metrics/histogram.ts";
-import type { Report } from "../metrics/report.ts";
+import type { Report, StoreReport } from "../metrics/report.ts";
 
-/** What a process has to tell of a metric: a number, or one for each combination of labels; null: nothing. */
+/** Samples of a metric in one process: a number, or one for each combination of labels; null: none. */
 type Samples = number | readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[] | null;
 
 interface NumberDefinition {
@@ -17,7 +17,22 @@ interface NumberDefinition {
 interface HistogramDefinition {
   readonly name: string;
   readonly help: string;
-  counts(report: Report): HistogramCounts | null;
+  /** A histogram for each combination of labels. */
+  counts(report: Report): readonly (readonly [labels: Readonly<Record<string, string>>, counts: HistogramCounts])[];
+}
+
+/** One sample per store; null: the store has none. */
+function byStore(valueFor: (store: StoreReport) => number | null): NumberDefinition["samples"] {
+  return ({ stores }) =>
+    stores.flatMap((store) => {
+      const value = valueFor(store);
+      return value === null ? [] : [[{ store: store.name }, value] as const];
+    });
+}
+
+/** A metric under its name and, for dashboards that ask for it, under the name that it had before. */
+function renamed(oldName: string, definition: NumberDefinition): readonly NumberDefinition[] {
+  return [definition, { ...definition, name: oldName, help: `Old name of ${definition.name}.` }];
 }
 
 const counters: readonly NumberDefinition[] = [
@@ -29,53 +44,61 @@ const counters: readonly NumberDefinition[] = [
   },
   {
     name: "smmapd_connections_accepted_total",
-    help: "Clients that have connected.",
+    help: "Connections accepted.",
     samples: ({ connections }) => connections.accepted,
   },
   {
     name: "smmapd_connections_refused_total",
-    help: "Clients that were told to try again later, because too many were waiting, or for too long.",
+    help: "Connections refused with a temporary failure, because the queue was full or the wait too long.",
     samples: ({ connections }) => connections.refused,
   },
   {
     name: "smmapd_connections_dropped_total",
-    help: "Clients that took too long to send a request or to read replies.",
+    help: "Connections closed, because the client took too long to send a request or to read replies.",
     samples: ({ connections }) => connections.dropped,
   },
   {
     name: "smmapd_store_errors_total",
-    help: "Look-ups that the store could not answer.",
-    labels: ["code"],
-    samples: ({ store }) => Object.entries(store?.errors ?? {}).map(([code, count]) => [{ code }, count]),
+    help: "Look-ups that the store failed to answer.",
+    labels: ["store", "code"],
+    samples: ({ stores }) =>
+      stores.flatMap(({ name, errors }) =>
+        Object.entries(errors).map(([code, count]) => [{ store: name, code }, count] as const),
+      ),
   },
-  {
-    name: "smmapd_store_spared_total",
-    help: "Look-ups not made, because the store was left alone.",
-    samples: ({ store }) => store?.spared ?? null,
-  },
+  ...renamed("smmapd_store_spared_total", {
+    name: "smmapd_store_short_circuited_total",
+    help: "Look-ups not made, because the circuit breaker was open.",
+    labels: ["store"],
+    samples: byStore(({ shortCircuited }) => shortCircuited),
+  }),
   {
     name: "smmapd_cache_hits_total",
     help: "Look-ups answered from the cache.",
-    samples: ({ cache }) => cache?.hits ?? null,
+    labels: ["store"],
+    samples: byStore(({ cache }) => cache?.hits ?? null),
   },
   {
     name: "smmapd_cache_misses_total",
     help: "Look-ups that the cache passed on to the store.",
-    samples: ({ cache }) => cache?.misses ?? null,
+    labels: ["store"],
+    samples: byStore(({ cache }) => cache?.misses ?? null),
   },
-  {
-    name: "smmapd_cache_joined_total",
-    help: "Look-ups that waited for an equal one.",
-    samples: ({ cache }) => cache?.joined ?? null,
-  },
-  {
-    name: "smmapd_cache_stale_total",
-    help: "Old answers given because the store failed.",
-    samples: ({ cache }) => cache?.stale ?? null,
-  },
+  ...renamed("smmapd_cache_joined_total", {
+    name: "smmapd_cache_coalesced_total",
+    help: "Look-ups that waited for an equal one in flight.",
+    labels: ["store"],
+    samples: byStore(({ cache }) => cache?.coalesced ?? null),
+  }),
+  ...renamed("smmapd_cache_stale_total", {
+    name: "smmapd_cache_served_stale_total",
+    help: "Expired answers served because the store failed or was slow.",
+    labels: ["store"],
+    samples: byStore(({ cache }) => cache?.stale ?? null),
+  }),
   {
     name: "smmapd_reloads_total",
-    help: "Times that the configuration was read again.",
+    help: "Configuration reloads.",
     labels: ["outcome"],
     samples: ({ reloads: { succeeded, failed } }) => [
       [{ outcome: "succeeded" }, succeeded],
@@ -84,7 +107,7 @@ const counters: readonly NumberDefinition[] = [
   },
   {
     name: "smmapd_cpu_seconds_total",
-    help: "Time of a processor.",
+    help: "CPU time.",
     samples: ({ cpu }) => cpu,
   },
 ];
@@ -92,28 +115,30 @@ const counters: readonly NumberDefinition[] = [
 const gauges: readonly NumberDefinition[] = [
   {
     name: "smmapd_requests_in_flight",
-    help: "Requests that wait for the store.",
+    help: "Requests waiting for the store.",
     samples: ({ requests }) => requests.inFlight,
   },
   {
     name: "smmapd_connections",
-    help: "Clients that are served.",
+    help: "Connections being served.",
     samples: ({ connections }) => connections.open,
   },
   {
     name: "smmapd_connections_waiting",
-    help: "Clients that wait until it is their turn.",
+    help: "Connections waiting for admission.",
     samples: ({ connections }) => connections.waiting,
   },
   {
     name: "smmapd_store_breaker_open",
-    help: "1: the store has failed too often and is left alone.",
-    samples: ({ store }) => (store?.isResting ? 1 : 0),
+    help: "1: the circuit breaker is open, because the store failed too often.",
+    labels: ["store"],
+    samples: byStore(({ isBreakerOpen }) => (isBreakerOpen ? 1 : 0)),
   },
   {
     name: "smmapd_cache_entries",
     help: "Answers in the cache.",
-    samples: ({ cache }) => cache?.entries ?? null,
+    labels: ["store"],
+    samples: byStore(({ cache }) => cache?.entries ?? null),
   },
   {
     name: "smmapd_memory_bytes",
@@ -122,22 +147,22 @@ const gauges: readonly NumberDefinition[] = [
   },
   {
     name: "smmapd_build_info",
-    help: "1, and what the process is made of.",
+    help: "1, with versions and store as labels.",
     labels: ["version", "node", "store"],
-    samples: ({ version, node, store }) => [[{ version, node, store: store?.name ?? "" }, 1]],
+    samples: ({ version, node, stores }) => [[{ version, node, store: stores.map(({ name }) => name).join(" ") }, 1]],
   },
 ];
 
 const histograms: readonly HistogramDefinition[] = [
   {
     name: "smmapd_request_duration_seconds",
-    help: "From a request, read whole, to its reply.",
-    counts: ({ requests }) => requests.times,
+    help: "Duration from a request, read whole, to its reply.",
+    counts: ({ requests }) => [[{}, requests.times]],
   },
   {
     name: "smmapd_store_lookup_duration_seconds",
-    help: "Look-ups that the store answered.",
-    counts: ({ store }) => store?.times ?? null,
+    help: "Duration of the look-ups that the store answered.",
+    counts: ({ stores }) => stores.map(({ name, times }) => [{ store: name }, times]),
   },
 ];
 
@@ -193,7 +218,10 @@ export class Exposition {
 
   /** A Histogram of prom-client can only count by itself, so this is a metric of our own. */
   #defineHistogram({ name, help, counts }: HistogramDefinition): void {
-    const values = () => this.#reports.flatMap((report) => bucketsOf(name, String(report.slot), counts(report)));
+    const values = () =>
+      this.#reports.flatMap((report) =>
+        counts(report).flatMap(([labels, told]) => bucketsOf(name, { process: String(report.slot), ...labels }, told)),
+      );
     const get = async () => ({ name, help, type: "histogram", values: values() });
     this.#registry.registerMetric({ name, get } as unknown as Metric);
   }
@@ -212,19 +240,18 @@ export class Exposition {
   }
 }
 
-/** Lines of a histogram, whose buckets each hold what is in those before them, too. */
-function bucketsOf(name: string, process: string, counts: HistogramCounts | null) {
-  if (counts === null) return [];
+/** Lines of a histogram, whose buckets are cumulative. */
+function bucketsOf(name: string, labels: Readonly<Record<string, string>>, counts: HistogramCounts) {
   let sum = 0;
   const buckets = counts.buckets.map((count, i) => {
     sum += count;
     const bound = bounds[i];
     const le = bound === undefined ? "+Inf" : bound / 1000;
-    return { metricName: `${name}_bucket`, labels: { process, le }, value: sum };
+    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: sum };
   });
   return [
     ...buckets,
-    { metricName: `${name}_sum`, labels: { process }, value: counts.sum / 1000 },
-    { metricName: `${name}_count`, labels: { process }, value: sum },
+    { metricName: `${name}_sum`, labels, value: counts.sum / 1000 },
+    { metricName: `${name}_count`, labels, value: sum },
   ];
 }

@@ -5,19 +5,18 @@ import type { Report, SlowReport, Status, StoreReport } from "../metrics/report.
 import type { Tally } from "../metrics/tally.ts";
 import { version } from "../metrics/version.ts";
 import type { Server } from "../net/server.ts";
-import type { VerdictMemory } from "../requests/accept-cache.ts";
-import type { CacheCounts, CachedStore } from "../store/cache.ts";
-import type { GuardedStore } from "../store/guarded.ts";
+import type { AcceptCache } from "../requests/accept-cache.ts";
+import type { CacheCounts } from "../store/cache/cached-store.ts";
 import { Lookup } from "../store/lookup.ts";
+import type { Leaf, StoreStack } from "../store/stack.ts";
 import { StoreError } from "../store/store.ts";
 
 /** What is reported of the service in force. */
 export interface ReportedService {
   readonly settings: { readonly store: { readonly reason: string } };
-  readonly guarded: Pick<GuardedStore, "name" | "isResting" | "ping">;
-  readonly cache: Pick<CachedStore, "counts" | "purge"> | null;
+  readonly stack: Pick<StoreStack, "leaves">;
   readonly recipients: Pick<RecipientParser, "parse">;
-  readonly responder: { readonly memory: Pick<VerdictMemory, "counts" | "clear"> };
+  readonly socketmap: { readonly acceptCache: Pick<AcceptCache, "counts" | "clear"> };
 }
 
 /** What must be known of the process. */
@@ -90,8 +89,7 @@ export class Reporter {
       },
       connections: server.connectionCounts,
       reloads: { ...tally.reloads, lastAt: tally.lastReloadAt },
-      store: this.#storeReport(),
-      cache: this.#cacheCounts(),
+      stores: this.#storeReports(),
     };
   }
 
@@ -102,8 +100,8 @@ export class Reporter {
 
   async status(): Promise<Status> {
     const problem = await this.storeProblem();
-    const complaints = this.#options.tally.complaints.list();
-    return { ...this.report(), problem, slowest: this.#slowest(), complaints };
+    const recentProblems = this.#options.tally.recentProblems.list();
+    return { ...this.report(), problem, slowest: this.#slowest(), recentProblems };
   }
 
   /** Why the store does not answer now; null: it does. Takes no longer than a look-up may. */
@@ -123,42 +121,46 @@ export class Reporter {
   }
 
   /**
-   * Empties the cache; the verdicts that are remembered go all at once, since they cost next to nothing to get again.
+   * Empties the caches; that of accepted requests is emptied whole, since it is filled again at next to no cost.
    * @param addresses of mailboxes, as a mail server would ask for them; none: all
-   * @returns false: there is no cache
+   * @returns false: nothing is cached
    */
   purge(addresses: readonly string[]): boolean {
     if (this.service === null) return false;
-    const { cache, recipients, responder } = this.service;
-    responder.memory.clear();
-    if (cache === null) return responder.memory.counts !== null;
-    if (addresses.length === 0) cache.purge();
-    for (const address of addresses) {
-      const mailbox = recipients.parse(Buffer.from(address).toString("latin1"));
-      if (mailbox.kind !== "none") cache.purge(mailbox);
+    const { stack, recipients, socketmap } = this.service;
+    const caches = stack.leaves.flatMap(({ cache }) => cache ?? []);
+    socketmap.acceptCache.clear();
+    if (caches.length === 0) return socketmap.acceptCache.counts !== null;
+    const parsed = addresses.map((address) => recipients.parse(Buffer.from(address).toString("latin1")));
+    for (const cache of caches) {
+      if (addresses.length === 0) cache.purge();
+      for (const mailbox of parsed) if (mailbox.kind !== "none") cache.purge(mailbox);
     }
     return true;
   }
 
-  #cacheCounts(): CacheCounts | null {
-    if (this.service === null) return null;
-    const { cache, responder } = this.service;
-    const remembered = responder.memory.counts;
-    return cache?.counts ?? (remembered === null ? null : { ...remembered, joined: 0, stale: 0 });
+  #storeReports(): readonly StoreReport[] {
+    if (this.service === null) return [];
+    const { tally } = this.#options;
+    const { stack, settings } = this.service;
+    return stack.leaves.map(({ name, guard, cache }) => {
+      const { times, errors, shortCircuits } = tally.store(name);
+      return {
+        name,
+        reason: settings.store.reason,
+        isBreakerOpen: guard.isBreakerOpen,
+        times,
+        errors,
+        shortCircuited: shortCircuits,
+        cache: cache?.counts ?? this.#acceptCacheCounts(),
+      };
+    });
   }
 
-  #storeReport(): StoreReport | null {
-    if (this.service === null) return null;
-    const { tally } = this.#options;
-    const { guarded, settings } = this.service;
-    return {
-      name: guarded.name,
-      reason: settings.store.reason,
-      isResting: guarded.isResting,
-      times: tally.storeTimes,
-      errors: tally.storeErrors,
-      spared: tally.sparedLookups,
-    };
+  /** Accepted requests are cached in place of answers where the store has a data version, and is the only one. */
+  #acceptCacheCounts(): CacheCounts | null {
+    const counts = this.service?.socketmap.acceptCache.counts ?? null;
+    return counts === null ? null : { ...counts, coalesced: 0, stale: 0 };
   }
 
   #slowest(): readonly SlowReport[] {
@@ -173,9 +175,16 @@ export class Reporter {
   }
 }
 
-async function problemOf({ guarded }: ReportedService): Promise<string | null> {
+/** null: every store answers. */
+async function problemOf({ stack }: ReportedService): Promise<string | null> {
+  const problems = await Promise.all(stack.leaves.map(problemOfLeaf));
+  const found = problems.filter((problem) => problem !== null);
+  return found.length === 0 ? null : found.join("; ");
+}
+
+async function problemOfLeaf({ guard }: Leaf): Promise<string | null> {
   try {
-    await guarded.ping(new Lookup());
+    await guard.ping(new Lookup());
     return null;
   } catch (error) {
     if (error instanceof StoreError) return `${error.message} [${error.code}]`;

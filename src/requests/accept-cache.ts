@@ -1,71 +1,71 @@
 /**
- * Requests that were accepted, which holds as long as the store's data is of the same edition: no age decides. What refuses
- * mail is not remembered, because it has to be younger than the request; so an attack with unknown names pushes no real
- * user out either.
+ * Requests that were accepted, valid as long as the store's data version is the same: they expire by change, not by age.
+ * Refusals are not cached, because a refusal has to be younger than its request; so an attack with unknown names evicts
+ * nothing either.
  */
 
-export interface MemoryCounts {
+export interface AcceptCacheCounts {
   readonly hits: number;
   readonly misses: number;
   readonly entries: number;
 }
 
-/** Octets of a request that is worth remembering: the longest address (RFC 5321 section 4.5.3.1) and a map's name. */
+/** Octets of the longest request that is cached: the longest address (RFC 5321 section 4.5.3.1) and a map's name. */
 const REQUEST_MAX = 400;
-/** Remembering has its price: it has to save at least one look-up in so many. */
+/** The cache stays enabled while at least one in so many requests is a hit: below that, it costs more than it saves. */
 const WORTHWHILE = 5;
-/** Requests, in terms of the size: for how many the memory is tried, and for how many it rests if it does not pay. */
+/** Length of a trial and of the back-off after a trial that did not pay, in requests, as multiples of the cache size. */
 const TRIAL = 2;
-const REST = 40;
+const BACKOFF = 40;
 
-export class VerdictMemory {
+export class AcceptCache {
   readonly #size: number;
-  /** Two generations: what is not asked for again while the younger one fills is forgotten with the older one. */
+  /** Two generations: what is not asked for again while the younger one fills is evicted with the older one. */
   #younger = new Set<string>();
   #older = new Set<string>();
-  #edition: number | null = null;
+  #dataVersion: number | null = null;
   #hits = 0;
   #misses = 0;
-  #isResting: boolean;
-  /** Requests since it is tried, or since it rests, and those that were known. */
-  #asked = 0;
-  #known = 0;
+  #isBackingOff: boolean;
+  /** Requests and hits since the trial or the back-off began. */
+  #trialRequests = 0;
+  #trialHits = 0;
 
-  /** @param size of a generation: so many verdicts are kept for certain, and twice as many at most; 0 is none */
+  /** @param size of a generation: so many requests are kept for certain, and twice as many at most; 0: none */
   constructor(size: number) {
     this.#size = size;
-    this.#isResting = size === 0;
+    this.#isBackingOff = size === 0;
   }
 
-  /** null: it has no use, since nobody can tell when the store's data changes. */
-  get counts(): MemoryCounts | null {
-    if (this.#edition === null) return null;
+  /** null: the cache is not in use, because the store has no data version. */
+  get counts(): AcceptCacheCounts | null {
+    if (this.#dataVersion === null) return null;
     return { hits: this.#hits, misses: this.#misses, entries: this.#younger.size + this.#older.size };
   }
 
-  /** Whether the next request is to be looked for; to be asked once for each. */
-  isAwake(): boolean {
-    if (++this.#asked >= this.#size * (this.#isResting ? REST : TRIAL)) this.#reconsider();
-    return !this.#isResting;
+  /** Whether the next request is to be looked up in the cache. To be called once per request. */
+  isEnabled(): boolean {
+    if (++this.#trialRequests >= this.#size * (this.#isBackingOff ? BACKOFF : TRIAL)) this.#endTrial();
+    return !this.#isBackingOff;
   }
 
-  /** Whether it was accepted. @param edition of the store's data now; null: it cannot be told at the moment */
-  has(request: string, edition: number | null): boolean {
-    if (edition === null) return false;
-    if (edition !== this.#edition) this.#turnTo(edition);
-    const isKnown = this.#younger.has(request) || this.#rejuvenate(request);
-    if (isKnown) {
+  /** Whether the request was accepted. @param dataVersion of the store now; null: not known at the moment */
+  has(request: string, dataVersion: number | null): boolean {
+    if (dataVersion === null) return false;
+    if (dataVersion !== this.#dataVersion) this.#invalidate(dataVersion);
+    const isHit = this.#younger.has(request) || this.#promote(request);
+    if (isHit) {
       this.#hits++;
-      this.#known++;
+      this.#trialHits++;
     } else {
       this.#misses++;
     }
-    return isKnown;
+    return isHit;
   }
 
-  /** It was accepted. @param edition when it was looked for: what comes later may be of another one */
-  keep(request: string, edition: number | null): void {
-    if (edition === null || edition !== this.#edition || request.length > REQUEST_MAX) return;
+  /** The request was accepted. @param dataVersion when it was looked up: the data may have changed since */
+  add(request: string, dataVersion: number | null): void {
+    if (dataVersion === null || dataVersion !== this.#dataVersion || request.length > REQUEST_MAX) return;
     if (this.#younger.size >= this.#size) {
       this.#older = this.#younger;
       this.#younger = new Set();
@@ -78,21 +78,22 @@ export class VerdictMemory {
     if (this.#older.size > 0) this.#older = new Set();
   }
 
-  #rejuvenate(request: string): boolean {
-    const isKnown = this.#older.has(request);
-    if (isKnown) this.keep(request, this.#edition);
-    return isKnown;
+  #promote(request: string): boolean {
+    const isHit = this.#older.has(request);
+    if (isHit) this.add(request, this.#dataVersion);
+    return isHit;
   }
 
-  #turnTo(edition: number): void {
-    this.#edition = edition;
+  #invalidate(dataVersion: number): void {
+    this.#dataVersion = dataVersion;
     this.clear();
   }
 
-  #reconsider(): void {
-    this.#isResting = this.#size === 0 || (!this.#isResting && this.#known * WORTHWHILE < this.#asked);
-    this.#asked = 0;
-    this.#known = 0;
-    if (this.#isResting) this.clear();
+  #endTrial(): void {
+    this.#isBackingOff =
+      this.#size === 0 || (!this.#isBackingOff && this.#trialHits * WORTHWHILE < this.#trialRequests);
+    this.#trialRequests = 0;
+    this.#trialHits = 0;
+    if (this.#isBackingOff) this.clear();
   }
 }

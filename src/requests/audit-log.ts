@@ -1,9 +1,9 @@
-/** What the original tells of each answer, word for word (Cyrus imap/smmapd.c): `auditlog: yes` and `debug: yes`. */
+/** One line per answer, in the words of the original (Cyrus imap/smmapd.c): `auditlog: yes` and `debug: yes`. */
 import type { RecipientParser } from "../engine/recipient.ts";
 import { type Failure, type ReplyPolicy, replyTo, type Verdict } from "../engine/verdict.ts";
 import type { Log } from "../store/store.ts";
 
-export interface AuditOptions {
+export interface AuditLogOptions {
   /** auditlog: each answer, at the level notice. */
   readonly isAudited: boolean;
   /** debug: why an address was refused. */
@@ -22,10 +22,10 @@ const words: Readonly<Record<Verdict | Failure, string>> = {
   timeout: "failed",
 };
 
-export class Audit {
-  readonly #options: AuditOptions;
+export class AuditLog {
+  readonly #options: AuditLogOptions;
 
-  constructor(options: AuditOptions) {
+  constructor(options: AuditLogOptions) {
     this.#options = options;
   }
 
@@ -33,24 +33,24 @@ export class Audit {
    * @param key as received, a byte string
    * @param client from `clientName`
    */
-  tell(outcome: Verdict | Failure, key: string, client: string): void {
+  write(outcome: Verdict | Failure, key: string, client: string): void {
     const { isAudited, isDebug, policy } = this.#options;
-    if (isDebug && outcome !== "accept") this.#tellWhy(outcome, key);
+    if (isDebug && outcome !== "accept") this.#writeReason(outcome, key);
     if (!isAudited) return;
-    this.#write(words[outcome], key, client);
-    if (outcome === "over-quota" && policy.overQuotaIsPermanent) this.#write("failed", key, client);
+    this.#writeLine(words[outcome], key, client);
+    if (outcome === "over-quota" && policy.overQuotaIsPermanent) this.#writeLine("failed", key, client);
   }
 
-  /** Of a request that has no key, because it breaks the protocol. */
-  tellFault(client: string): void {
-    if (this.#options.isAudited) this.#write("failed", "", client);
+  /** For a request without a key, because it breaks the protocol. */
+  writeFault(client: string): void {
+    if (this.#options.isAudited) this.#writeLine("failed", "", client);
   }
 
-  #write(word: string, key: string, client: string): void {
+  #writeLine(word: string, key: string, client: string): void {
     this.#options.log.notice(`auditlog: ${word} userid=<${bracketed(decoded(key))}> client=<${client}>`);
   }
 
-  #tellWhy(outcome: Verdict | Failure, key: string): void {
+  #writeReason(outcome: Verdict | Failure, key: string): void {
     const { recipients, policy, log } = this.#options;
     const reply = replyTo(outcome, key, policy);
     const reason = reply.slice(reply.indexOf(" ") + 1);
@@ -60,7 +60,7 @@ export class Audit {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Text that ends where its brackets do: "fred> client=<x" is an address to somebody, too. */
+/** Escapes brackets, so that the text cannot end its own: "fred> client=<x" is a valid address. */
 function bracketed(text: string): string {
   return text.replace(/[<>()]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
 }

@@ -1,4 +1,4 @@
-/** One request of Postfix' policy delegation in, exactly one action out. */
+/** A request of Postfix' policy delegation to its action. */
 import { type AccessTexts, actionFor, failureAction } from "../engine/access.ts";
 import { ProtocolError } from "../engine/netstring.ts";
 import { type PolicyRequest, parsePolicyRequest } from "../engine/policy-request.ts";
@@ -7,58 +7,73 @@ import { policyMap, type Reason } from "../metrics/reply-counts.ts";
 import { Tally } from "../metrics/tally.ts";
 import type { Lookup } from "../store/lookup.ts";
 import type { Log } from "../store/store.ts";
-import type { Audit } from "./audit-log.ts";
-import type { RecipientCheck } from "./recipient-judge.ts";
+import type { AuditLog } from "./audit-log.ts";
+import type { Judgement, RecipientJudge } from "./recipient-judge.ts";
 
-export interface PolicyResponderOptions {
-  readonly check: RecipientCheck;
+export interface PolicyHandlerOptions {
+  readonly judge: RecipientJudge;
   readonly texts: AccessTexts;
   readonly policy: ReplyPolicy;
-  /** null: nobody wants to be told of each answer. */
-  readonly audit: Audit | null;
-  /** Left out: nobody wants to know. */
-  readonly tally?: Tally;
+  /** null: answers are not audited. */
+  readonly audit: AuditLog | null;
+  /** Left out: nothing is counted. */
+  readonly tally?: Tally | undefined;
   readonly log: Log;
 }
 
 /** Made anew with each configuration, shared by all connections. */
-export class PolicyResponder {
-  readonly #options: PolicyResponderOptions;
+export class PolicyHandler {
+  readonly #options: PolicyHandlerOptions;
   readonly #tally: Tally;
 
-  constructor(options: PolicyResponderOptions) {
+  constructor(options: PolicyHandlerOptions) {
     this.#options = options;
     this.#tally = options.tally ?? new Tally();
   }
 
-  /** The reply to a request's lines. Never throws, never rejects. @param client who asks, for the audit */
+  /** The reply to a request's lines. Never throws, never rejects. @param client its address, for the audit log */
   respond(lines: string, lookup: Lookup, client: string): string | Promise<string> {
     const since = performance.now();
     try {
       const request = parsePolicyRequest(lines);
-      return request.recipient === ""
-        ? this.#reply("DUNNO", "none", "", since)
-        : this.#check(request, lookup, client, since);
+      if (request.recipient === "") return this.#reply("DUNNO", "none", "", since);
+      const judgement = this.#judge(request, lookup);
+      return judgement instanceof Promise
+        ? this.#concludeLater(judgement, request, client, since)
+        : this.#conclude(judgement, request, client, since);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       return this.refuse(error.message, client);
     }
   }
 
-  /** The reply to what is no request: a mistake in somebody's configuration, for which no mail should bounce. */
+  /** The reply to what is no request: a faulty configuration of a client, for which no mail should bounce. */
   refuse(fault: string, client: string): string {
     const { audit, texts, log } = this.#options;
-    audit?.tellFault(client);
-    log.warning(`smmap_policy_listen: ${client} does not speak Postfix' policy delegation: ${fault}`);
+    audit?.writeFault(client);
+    log.warning(`smmap_policy_listen: ${client} sent no request of Postfix' policy delegation: ${fault}`);
     return this.#reply(failureAction(texts), "protocol", "", performance.now());
   }
 
-  async #check({ recipient, size }: PolicyRequest, lookup: Lookup, client: string, since: number): Promise<string> {
-    const { check, texts, policy, audit } = this.#options;
+  #judge({ recipient, size }: PolicyRequest, lookup: Lookup): Judgement | Promise<Judgement> {
+    return this.#options.judge.judge(recipient, lookup, { size, alsoUnquoted: true });
+  }
+
+  async #concludeLater(
+    judgement: Promise<Judgement>,
+    request: PolicyRequest,
+    client: string,
+    since: number,
+  ): Promise<string> {
     this.#tally.inFlight++;
-    const { outcome, reason } = await check.judge(recipient, size, lookup);
+    const reply = this.#conclude(await judgement, request, client, since);
     this.#tally.inFlight--;
-    audit?.tell(outcome, recipient, client);
+    return reply;
+  }
+
+  #conclude({ outcome, reason }: Judgement, { recipient }: PolicyRequest, client: string, since: number): string {
+    const { texts, policy, audit } = this.#options;
+    audit?.write(outcome, recipient, client);
     const isFailure = outcome === "failed" || outcome === "timeout";
     return this.#reply(isFailure ? failureAction(texts) : actionFor(outcome, texts, policy), reason, recipient, since);
   }

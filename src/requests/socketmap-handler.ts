@@ -1,10 +1,8 @@
-/** One request in, exactly one reply out: what is said to a client, whatever happens behind. */
+/** A socketmap request to its reply: lookups in plain maps, and in access maps, whose values are actions of access(5). */
 import { type AccessTexts, actionFor } from "../engine/access.ts";
 import { encodeNetstring } from "../engine/netstring.ts";
-import type { RecipientParser } from "../engine/recipient.ts";
 import { parseRequest } from "../engine/socketmap.ts";
 import {
-  decide,
   type Failure,
   nameAsValue,
   type ReplyPolicy,
@@ -13,64 +11,68 @@ import {
   statusOf,
   type Verdict,
 } from "../engine/verdict.ts";
-import { noMap, type Reason } from "../metrics/reply-counts.ts";
+import { noMap } from "../metrics/reply-counts.ts";
 import { type CountedRequest, Tally } from "../metrics/tally.ts";
-import type { FactSource } from "../store/fact-source.ts";
 import type { Lookup } from "../store/lookup.ts";
-import type { Log, MailboxFacts, MailboxId } from "../store/store.ts";
-import { VerdictMemory } from "./accept-cache.ts";
-import type { Audit } from "./audit-log.ts";
-import { judgeFailure, type RecipientCheck } from "./recipient-judge.ts";
+import type { MailboxStore } from "../store/store.ts";
+import { AcceptCache } from "./accept-cache.ts";
+import type { AuditLog } from "./audit-log.ts";
+import type { Judgement, RecipientJudge } from "./recipient-judge.ts";
 
-export interface ResponderOptions {
-  readonly recipients: RecipientParser;
-  readonly store: FactSource;
+export interface SocketmapHandlerOptions {
+  readonly judge: RecipientJudge;
   readonly policy: ReplyPolicy;
   /** smmap_reply_value: what follows OK. */
   readonly value: "key" | "mailbox";
   /** null: there are none. */
   readonly accessMaps: AccessMaps | null;
-  /** null: nobody wants to be told of each answer. */
-  readonly audit: Audit | null;
-  /** How many verdicts are remembered; left out: none. */
-  readonly memorySize?: number;
-  /** Left out: nobody wants to know. */
-  readonly tally?: Tally;
-  readonly log: Log;
+  /** null: answers are not audited. */
+  readonly audit: AuditLog | null;
+  /** Accepted requests are cached by the data version of this store; null: they are not cached. */
+  readonly acceptCache: { readonly size: number; readonly store: Pick<MailboxStore, "dataVersion"> } | null;
+  /** Left out: nothing is counted. */
+  readonly tally?: Tally | undefined;
 }
 
 /** Maps that are answered in the form of Postfix' access(5). */
 export interface AccessMaps {
   readonly names: ReadonlySet<string>;
-  readonly check: RecipientCheck;
   readonly texts: AccessTexts;
 }
 
 /** A request that is being answered. */
-interface Asked extends CountedRequest {
+interface PendingRequest extends CountedRequest {
   /** The whole of it, as received. */
   readonly payload: string;
-  /** Who asks, for the audit. */
+  readonly isAccess: boolean;
+  /** Address of the client, for the audit log. */
   readonly client: string;
   /** When it was read whole, on the clock of performance.now(). */
   readonly since: number;
-  /** Of the store's data at that time; null: it is not known, or of no use. */
-  readonly edition: number | null;
+  /** Of the store at that time; null: not known, or not needed. */
+  readonly dataVersion: number | null;
 }
 
+/** A reply, and the status under which it is counted. */
+interface Reply {
+  readonly text: string;
+  readonly status: string;
+}
+
+const alsoUnquoted = { alsoUnquoted: true };
+
 /** Made anew with each configuration, shared by all connections. */
-export class Responder {
-  readonly #options: ResponderOptions;
-  /** What was decided before, where the store can tell that it still holds. */
-  readonly memory: VerdictMemory;
+export class SocketmapHandler {
+  readonly #options: SocketmapHandlerOptions;
+  readonly acceptCache: AcceptCache;
   readonly #tally: Tally;
-  /** Of socketmap's replies. */
+  /** Of the replies of plain maps. */
   readonly #statuses: Readonly<Record<Verdict | Failure, string>>;
 
-  constructor(options: ResponderOptions) {
+  constructor(options: SocketmapHandlerOptions) {
     this.#options = options;
-    // A reply that names the mailbox is made of more than a verdict.
-    this.memory = new VerdictMemory(options.value === "key" ? (options.memorySize ?? 0) : 0);
+    // A reply that names the mailbox depends on more than the verdict.
+    this.acceptCache = new AcceptCache(options.value === "key" ? (options.acceptCache?.size ?? 0) : 0);
     this.#tally = options.tally ?? new Tally();
     this.#statuses = statusesOf(options.policy);
     for (const map of options.accessMaps?.names ?? []) this.#tally.replies.expect(map);
@@ -79,78 +81,80 @@ export class Responder {
   /**
    * The reply to the payload of a request, as a netstring: at once where the store answers at once. Never throws, never
    * rejects.
-   * @param client who asks, for the audit
+   * @param client its address, for the audit log
    */
   respond(payload: string, lookup: Lookup, client: string): string | Promise<string> {
     const since = performance.now();
-    const request = parseRequest(payload);
-    if (request === null) return this.refuse("missing key", client);
-    const { map, key } = request;
-    const { recipients, store, accessMaps } = this.#options;
-    if (accessMaps?.names.has(map)) {
-      return this.#respondAccess(accessMaps, { payload, map, key, client, since, edition: null }, lookup);
-    }
-    const edition = this.memory.isAwake() ? store.edition() : null;
-    const asked = { payload, map, key, client, since, edition };
-    try {
-      if (this.memory.has(payload, edition)) return this.#reply("accept", "accept", asked);
-      const mailbox = recipients.parse(key);
-      if (mailbox.kind === "none") return this.#reply("absent", "absent", asked);
-      const facts = store.lookup(mailbox, lookup);
-      if (facts instanceof Promise) return this.#respondLater(facts, mailbox, asked);
-      return this.#conclude(mailbox, facts, asked);
-    } catch (error) {
-      return this.#fail(error, asked);
-    }
+    const parsed = parseRequest(payload);
+    if (parsed === null) return this.refuse("missing key", client);
+    const { map, key } = parsed;
+    const isAccess = this.#isAccessMap(map);
+    const dataVersion = !isAccess && this.acceptCache.isEnabled() ? this.#dataVersion() : null;
+    const request = { payload, map, key, isAccess, client, since, dataVersion };
+    if (this.acceptCache.has(payload, dataVersion)) return this.#accepted(request);
+    const judgement = this.#options.judge.judge(key, lookup, isAccess ? alsoUnquoted : undefined);
+    return judgement instanceof Promise ? this.#replyLater(judgement, request) : this.#reply(judgement, request);
   }
 
   /** The reply to what is no request. @param fault the original's words: "missing key", "missing length", … */
   refuse(fault: string, client: string): string {
-    this.#options.audit?.tellFault(client);
+    this.#options.audit?.writeFault(client);
     const reply = replyToBadProtocol(fault);
     this.#tally.replied({ map: noMap, key: "" }, performance.now(), statusOf(reply), "protocol");
     return encodeNetstring(reply);
   }
 
-  async #respondLater(facts: Promise<MailboxFacts>, mailbox: MailboxId, asked: Asked): Promise<string> {
-    this.#tally.inFlight++;
-    try {
-      return this.#conclude(mailbox, await facts, asked);
-    } catch (error) {
-      return this.#fail(error, asked);
-    } finally {
-      this.#tally.inFlight--;
-    }
+  /** The judgement of a recipient as a lookup in that map would get it; `smmapd check` shows the same. */
+  judge(map: string, key: string, lookup: Lookup): Judgement | Promise<Judgement> {
+    return this.#options.judge.judge(key, lookup, this.#isAccessMap(map) ? alsoUnquoted : undefined);
   }
 
-  async #respondAccess(maps: AccessMaps, asked: Asked, lookup: Lookup): Promise<string> {
+  /** The reply to a lookup in that map, without its netstring. */
+  replyTo(map: string, key: string, judgement: Judgement): string {
+    return this.#format(this.#isAccessMap(map), key, judgement).text;
+  }
+
+  #isAccessMap(map: string): boolean {
+    return this.#options.accessMaps?.names.has(map) === true;
+  }
+
+  #dataVersion(): number | null {
+    return this.#options.acceptCache?.store.dataVersion?.() ?? null;
+  }
+
+  async #replyLater(judgement: Promise<Judgement>, request: PendingRequest): Promise<string> {
     this.#tally.inFlight++;
-    const { outcome, reason } = await maps.check.judge(asked.key, 0, lookup);
+    const reply = this.#reply(await judgement, request);
     this.#tally.inFlight--;
-    if (outcome === "failed" || outcome === "timeout") return this.#reply(outcome, reason, asked);
-    this.#options.audit?.tell(outcome, asked.key, asked.client);
-    const action = actionFor(outcome, maps.texts, this.#options.policy);
-    this.#tally.replied(asked, asked.since, statusOf(action), reason);
-    return encodeNetstring(`OK ${action}`);
+    return reply;
   }
 
-  #conclude(mailbox: MailboxId, facts: MailboxFacts, asked: Asked): string {
-    const verdict = decide(mailbox, facts);
-    if (verdict === "accept") this.memory.keep(asked.payload, asked.edition);
-    const isNamed = this.#options.value === "mailbox" && facts.exists;
-    return this.#reply(verdict, verdict, asked, isNamed ? nameAsValue(mailbox, facts) : asked.key);
+  #reply(judgement: Judgement, request: PendingRequest): string {
+    const { payload, key, isAccess, client, since, dataVersion } = request;
+    if (judgement.reason === "accept") this.acceptCache.add(payload, dataVersion);
+    const { text, status } = this.#format(isAccess, key, judgement);
+    this.#options.audit?.write(judgement.outcome, key, client);
+    this.#tally.replied(request, since, status, judgement.reason);
+    return encodeNetstring(text);
   }
 
-  #fail(error: unknown, asked: Asked): string {
-    const { outcome, reason } = judgeFailure(error, this.#options);
-    return this.#reply(outcome, reason, asked);
+  #accepted(request: PendingRequest): string {
+    const { key, client, since } = request;
+    this.#options.audit?.write("accept", key, client);
+    this.#tally.replied(request, since, this.#statuses.accept, "accept");
+    return encodeNetstring(replyTo("accept", key, this.#options.policy));
   }
 
-  /** @param reason what is behind the outcome */
-  #reply(outcome: Verdict | Failure, reason: Reason, asked: Asked, value = asked.key): string {
-    this.#options.audit?.tell(outcome, asked.key, asked.client);
-    this.#tally.replied(asked, asked.since, this.#statuses[outcome], reason);
-    return encodeNetstring(replyTo(outcome, value, this.#options.policy));
+  /** Failures have the same words in either kind of map: Postfix defers for a status that is not OK. */
+  #format(isAccess: boolean, key: string, { mailbox, facts, outcome }: Judgement): Reply {
+    const { accessMaps, policy, value } = this.#options;
+    if (isAccess && accessMaps !== null && outcome !== "failed" && outcome !== "timeout") {
+      const action = actionFor(outcome, accessMaps.texts, policy);
+      return { text: `OK ${action}`, status: statusOf(action) };
+    }
+    const isNamed = value === "mailbox" && !isAccess && mailbox.kind !== "none" && facts?.exists === true;
+    const name = isNamed ? nameAsValue(mailbox, facts) : key;
+    return { text: replyTo(outcome, name, policy), status: this.#statuses[outcome] };
   }
 }
 

@@ -1,4 +1,4 @@
-/** When to stop asking a backend that fails, so that a dead one costs microseconds and not a deadline each. */
+/** A circuit breaker: while it is open, a dead backend costs microseconds per look-up and not a deadline. */
 export interface BreakerSettings {
   /** Failures in a row that open the breaker; 0 switches it off. */
   readonly failures: number;
@@ -6,8 +6,8 @@ export interface BreakerSettings {
   readonly reset: number;
 }
 
-/** Closed: look-ups pass. Open: none does. After the reset time one passes, and its outcome decides. */
-export class Breaker {
+/** Closed: look-ups pass. Open: none passes until the reset time is over; then one does, and its outcome decides. */
+export class CircuitBreaker {
   readonly #settings: BreakerSettings;
   #failures = 0;
   #openUntil = 0;
@@ -20,7 +20,7 @@ export class Breaker {
     return this.#settings.failures > 0 && this.#failures >= this.#settings.failures;
   }
 
-  /** Whether a look-up may be made now. While open, the one that may is the trial; the next waits for its turn. */
+  /** Whether a look-up may be made now. While open, one look-up per reset time is admitted as the trial. */
   admits(): boolean {
     if (!this.isOpen) return true;
     const now = performance.now();

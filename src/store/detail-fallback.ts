@@ -1,6 +1,6 @@
 /**
- * For sites that take a detail less literally than the original. Around the adapter's store and within the guard, so
- * that all attempts share one deadline. Each further attempt follows a positive "absent" and nothing else.
+ * Further look-ups for a detail whose folder is absent as written (smmap_detail_ignore_case, smmap_plus_fallback). Between
+ * the adapter's store and the guard, so that all of them share one deadline. Each follows a positive "absent", never a failure.
  */
 import { sameButForCase } from "../engine/folder-case.ts";
 import {
@@ -12,22 +12,22 @@ import {
   StoreError,
 } from "./store.ts";
 
-export interface Leniency {
+export interface DetailFallback {
   /** smmap_detail_ignore_case: a folder that is absent as written is looked for in another case. */
   readonly ignoresCase: boolean;
   /** smmap_plus_fallback: the INBOX answers for a user's folder that is absent. */
   readonly fallsBack: boolean;
 }
 
-export class LenientStore implements MailboxStore {
-  readonly edition?: NonNullable<MailboxStore["edition"]>;
+export class DetailFallbackStore implements MailboxStore {
+  readonly dataVersion?: NonNullable<MailboxStore["dataVersion"]>;
   readonly #store: MailboxStore;
-  readonly #leniency: Leniency;
+  readonly #fallback: DetailFallback;
 
-  constructor(store: MailboxStore, leniency: Leniency) {
+  constructor(store: MailboxStore, fallback: DetailFallback) {
     this.#store = store;
-    this.#leniency = leniency;
-    if (store.edition !== undefined) this.edition = store.edition.bind(store);
+    this.#fallback = fallback;
+    if (store.dataVersion !== undefined) this.dataVersion = store.dataVersion.bind(store);
   }
 
   get name(): string {
@@ -41,7 +41,7 @@ export class LenientStore implements MailboxStore {
   lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts> {
     const facts = this.#store.lookup(mailbox, options);
     if (mailbox.folders.length === 0) return facts;
-    // What is neither facts nor a promise is for the guard to judge.
+    // An answer that is neither facts nor a promise is left to the guard to refuse.
     if ("then" in facts) return this.#lookFurther(facts, mailbox, options);
     return facts.exists === false ? this.#lookFurther(Promise.resolve(facts), mailbox, options) : facts;
   }
@@ -57,8 +57,8 @@ export class LenientStore implements MailboxStore {
   /** Facts of the first of these that is there: the mailbox itself, the same in another case, the INBOX. */
   async #lookFurther(first: Promise<MailboxFacts>, mailbox: MailboxId, options: LookupOptions): Promise<MailboxFacts> {
     let facts = await first;
-    if (facts.exists === false && this.#leniency.ignoresCase) facts = await this.#inAnotherCase(mailbox, options);
-    if (facts.exists !== false || !this.#leniency.fallsBack || mailbox.kind === "shared") return facts;
+    if (facts.exists === false && this.#fallback.ignoresCase) facts = await this.#inAnotherCase(mailbox, options);
+    if (facts.exists !== false || !this.#fallback.fallsBack || mailbox.kind === "shared") return facts;
     return this.#lookupInstead({ ...mailbox, folders: [], detail: null }, options);
   }
 
@@ -68,7 +68,10 @@ export class LenientStore implements MailboxStore {
     if (folders === undefined) return { exists: false };
     if (others.length > 0) {
       const spellings = [folders, ...others].map((path) => path.join("/")).join(", ");
-      throw new StoreError("invalid-data", `${this.name}: ${mailbox.address} has ${spellings}: which is meant?`);
+      throw new StoreError(
+        "invalid-data",
+        `${this.name}: ${mailbox.address} has ${spellings}: ambiguous, rename or remove all but one`,
+      );
     }
     return this.#lookupInstead({ ...mailbox, folders }, options);
   }

@@ -1,17 +1,18 @@
 /**
- * Around every store, so that adapters can stay naive: a deadline for each look-up, one kind of error, answers that are
- * what the contract says, a breaker, and a close that happens once. What the guard does not understand is an error.
+ * Around every store, so that adapters stay naive: a deadline for each look-up, StoreError as the one kind of error, answers
+ * checked against the contract, a circuit breaker, and one close. An answer that is not understood is an error.
  */
-import { Breaker, type BreakerSettings } from "./circuit-breaker.ts";
-import type { FactSource } from "./fact-source.ts";
+import { type BreakerSettings, CircuitBreaker } from "./circuit-breaker.ts";
 import { Deadlines } from "./kit/deadlines.ts";
-import type { Lookup } from "./lookup.ts";
+import { Lookup } from "./lookup.ts";
 import {
   type Log,
+  type LookupOptions,
   type MailboxFacts,
   type MailboxId,
   type MailboxStore,
   type QuotaUsage,
+  type StoreCapabilities,
   StoreError,
   storeErrorCodes,
 } from "./store.ts";
@@ -22,56 +23,65 @@ export interface GuardOptions {
   readonly timeout: number;
   readonly breaker: BreakerSettings;
   readonly log: Log;
-  /** Left out: nobody counts. */
+  /** Receives what is counted. Left out: nothing is counted. */
   readonly events?: StoreEvents;
 }
 
 const ABSENT: MailboxFacts = { exists: false };
-/** Milliseconds in which the same failure is told only once, and only one recovery. */
-const REPEAT_AFTER = 10_000;
+/** Milliseconds between two log lines of the same failure, and between two recoveries. */
+const LOG_INTERVAL = 10_000;
 
-export class GuardedStore implements FactSource {
+export class GuardedStore implements MailboxStore {
   readonly #store: MailboxStore;
   readonly #options: GuardOptions;
   readonly #deadlines: Deadlines;
-  readonly #breaker: Breaker;
+  readonly #breaker: CircuitBreaker;
   readonly #pending = new Set<(reason: StoreError) => void>();
   #closing: Promise<void> | null = null;
   #idle: (() => void) | null = null;
   #lastFailure = "";
   #lastFailureAt = 0;
   #unreported = 0;
-  /** Look-ups that failed since a recovery was told. */
+  /** Look-ups that failed since the last recovery was logged. */
   #failures = 0;
-  /** A failure was told, and no recovery since. */
-  #isInTrouble = false;
+  /** A failure was logged, and no recovery since. */
+  #isFailing = false;
   #recoveredAt = Number.NEGATIVE_INFINITY;
 
   constructor(store: MailboxStore, options: GuardOptions) {
     this.#store = store;
     this.#options = options;
     this.#deadlines = new Deadlines(options.timeout);
-    this.#breaker = new Breaker(options.breaker);
+    this.#breaker = new CircuitBreaker(options.breaker);
   }
 
   get name(): string {
     return this.#store.name;
   }
 
-  /** Whether the store is left alone, because it failed too often. */
-  get isResting(): boolean {
+  get capabilities(): StoreCapabilities {
+    return this.#store.capabilities;
+  }
+
+  /** Whether the circuit breaker is open: look-ups fail at once, the store is not asked. */
+  get isBreakerOpen(): boolean {
     return this.#breaker.isOpen;
   }
 
   /** Facts, at once where the store can. Throws or rejects with StoreError, and with nothing else. */
-  lookup(mailbox: MailboxId, lookup: Lookup): MailboxFacts | Promise<MailboxFacts> {
+  lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts> {
     if (this.#closing !== null) throw closed(this.name);
     const wanted = this.#withinCapabilities(mailbox);
     if (wanted === null) return ABSENT;
     if (!this.#breaker.admits()) {
-      this.#options.events?.spared();
-      throw new StoreError("unavailable", `${this.name}: not asked, it failed too often just now`);
+      this.#options.events?.shortCircuited();
+      throw new StoreError(
+        "unavailable",
+        `${this.name}: not asked, the circuit breaker is open after repeated failures`,
+      );
     }
+    // Cancelled with the request, or alone at the store's own deadline.
+    const lookup = new Lookup(options);
     try {
       const answer = this.#store.lookup(wanted, lookup);
       return isPromise(answer) ? this.#withDeadline(answer, lookup) : this.#accept(answer, null);
@@ -80,19 +90,20 @@ export class GuardedStore implements FactSource {
     }
   }
 
-  edition(): number | null {
+  dataVersion(): number | null {
     if (this.#closing !== null) return null;
     try {
-      return this.#store.edition?.() ?? null;
+      return this.#store.dataVersion?.() ?? null;
     } catch {
-      // The look-up that has to be made now meets the same fault, and tells of it.
+      // The look-up that follows meets the same fault and reports it.
       return null;
     }
   }
 
   /** Resolves when the backend answers, within the deadline of a look-up. */
-  async ping(lookup: Lookup): Promise<void> {
+  async ping(options: LookupOptions): Promise<void> {
     if (this.#closing !== null) throw closed(this.name);
+    const lookup = new Lookup(options);
     await this.#race(this.#store.ping(lookup), lookup);
   }
 
@@ -127,7 +138,7 @@ export class GuardedStore implements FactSource {
     }
   }
 
-  /** The mailbox to ask for, by what the store says that it keeps; null: it keeps nothing of that kind. */
+  /** The mailbox to ask for, by the store's capabilities; null: it keeps no mailbox of that kind. */
   #withinCapabilities(mailbox: MailboxId): MailboxId | null {
     if (mailbox.kind === "shared") return this.#store.capabilities.shared ? mailbox : null;
     return mailbox.folders.length === 0 || this.#store.capabilities.folders ? mailbox : { ...mailbox, folders: [] };
@@ -169,7 +180,7 @@ export class GuardedStore implements FactSource {
     if (fault !== null) throw new StoreError("invalid-data", `${this.name}: ${fault}`);
     this.#breaker.succeeded();
     this.#options.events?.answered(since === null ? null : performance.now() - since);
-    if (this.#isInTrouble) this.#recovered();
+    if (this.#isFailing) this.#recovered();
     return answer;
   }
 
@@ -184,7 +195,7 @@ export class GuardedStore implements FactSource {
   #report(failure: StoreError): void {
     const now = performance.now();
     this.#failures++;
-    if (failure.message === this.#lastFailure && now - this.#lastFailureAt < REPEAT_AFTER) {
+    if (failure.message === this.#lastFailure && now - this.#lastFailureAt < LOG_INTERVAL) {
       this.#unreported++;
       return;
     }
@@ -194,18 +205,18 @@ export class GuardedStore implements FactSource {
     this.#lastFailure = failure.message;
     this.#lastFailureAt = now;
     this.#unreported = 0;
-    this.#isInTrouble = true;
+    this.#isFailing = true;
   }
 
-  /** Of a store that comes and goes the log gets a line of each kind once in a while. */
+  /** Logged once per interval, however often the store fails and recovers. */
   #recovered(): void {
     const now = performance.now();
-    if (now - this.#recoveredAt < REPEAT_AFTER) return;
-    this.#options.log.notice(`${this.name}: answers again; look-ups that failed: ${this.#failures}`);
+    if (now - this.#recoveredAt < LOG_INTERVAL) return;
+    this.#options.log.notice(`${this.name}: answers again; failed look-ups: ${this.#failures}`);
     this.#recoveredAt = now;
     this.#failures = 0;
     this.#unreported = 0;
-    this.#isInTrouble = false;
+    this.#isFailing = false;
   }
 }
 

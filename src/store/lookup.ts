@@ -1,13 +1,24 @@
 import type { LookupOptions } from "./store.ts";
 
-/** One look-up that can be called off. The AbortController costs more than a fast store's answer, so it is made late. */
+/**
+ * One look-up that can be cancelled. The AbortController costs more than a fast store's answer, so it is made when the
+ * signal is first read. A look-up made from another one is cancelled with it, and can be cancelled by itself: a deadline
+ * of one store must not cancel what is asked of the next.
+ */
 export class Lookup implements LookupOptions {
+  readonly #parent: LookupOptions | null;
+  readonly #children: Lookup[] = [];
   #controller: AbortController | null = null;
   #reason: unknown = null;
+
+  constructor(parent: LookupOptions | null = null) {
+    this.#parent = parent;
+  }
 
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
+      this.#follow(this.#parent);
       if (this.#reason !== null) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
@@ -17,5 +28,20 @@ export class Lookup implements LookupOptions {
   abort(reason: unknown): void {
     this.#reason ??= reason;
     this.#controller?.abort(reason);
+    for (const child of this.#children) child.abort(reason);
+  }
+
+  #follow(parent: LookupOptions | null): void {
+    if (parent === null) return;
+    if (parent instanceof Lookup) {
+      this.#reason ??= parent.#reason;
+      parent.#children.push(this);
+      // The parent may be cancelled by its own parent, which it follows only while somebody listens.
+      if (parent.#parent !== null) void parent.signal;
+      return;
+    }
+    const { signal } = parent;
+    if (signal.aborted) this.#reason ??= signal.reason;
+    else signal.addEventListener("abort", () => this.abort(signal.reason), { once: true });
   }
 }

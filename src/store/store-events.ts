@@ -1,11 +1,11 @@
-/** What the guard tells of its work, to whoever counts it. On the path of every look-up, so nothing slow may follow. */
+/** What the guard reports of a store's look-ups. Called for every look-up, so it must be cheap. */
 import type { StoreErrorCode } from "./store.ts";
 
 export interface StoreEvents {
-  /** @param milliseconds that the store took to answer; null: it answered at once, which is not worth a clock */
+  /** @param milliseconds that the store took to answer; null: it answered at once, which is not worth a clock reading */
   answered(milliseconds: number | null): void;
-  /** It could not tell, or not in time. */
+  /** The look-up failed. */
   failed(code: StoreErrorCode): void;
-  /** It was not asked, because the breaker is open. */
-  spared(): void;
+  /** The look-up was not made, because the circuit breaker is open. */
+  shortCircuited(): void;
 }

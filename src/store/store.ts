@@ -33,7 +33,7 @@ export interface StoreCapabilities {
   /** false: the store keeps no shared folders; each of them is absent. */
   readonly shared: boolean;
   /** true: answers come at once, out of this machine's memory or files, so nothing is gained by remembering them. */
-  readonly isInstant?: boolean;
+  readonly isLocal?: boolean;
   /** Look-ups that get on at the same time; more of them wait within the store. Left out: the daemon cannot know. */
   readonly concurrency?: number;
   /** Quota resources whose limit and usage the store knows. [] never says over quota. */
@@ -61,7 +61,7 @@ export interface MailboxStore {
    * none need be asked for twice; null where it cannot tell at the moment. Called for each request, so it must cost next to
    * nothing. Throws like lookup.
    */
-  edition?(): number | null;
+  dataVersion?(): number | null;
   /** Resolves when the backend answers now; rejects like lookup. */
   ping(options: LookupOptions): Promise<void>;
   /** Ends running look-ups with "closed" and gives back every resource. Idempotent. */

@@ -108,10 +108,10 @@ test("a close that fails the second time", async () => {
   expect(failed).toContain("can be closed twice, after use and before");
 });
 
-test("an edition that moves by itself is noticed", async () => {
-  let edition = 0;
-  const rest = { edition: () => edition++ };
+test("a data version that moves by itself is noticed", async () => {
+  let dataVersion = 0;
+  const rest = { dataVersion: () => dataVersion++ };
   expect(await failures((store, mailbox, options) => store.lookup(mailbox, options), rest)).toEqual([
-    "keeps its edition while nothing changes, if it has one",
+    "keeps its data version while nothing changes, if it has one",
   ]);
 });

@@ -127,7 +127,7 @@ describe("under attack", () => {
 
       proxy.silence();
       // Users are asked for longer than anything is remembered.
-      await serveUsers(attacked.says(/an answer is given that should have been renewed/));
+      await serveUsers(attacked.says(/serving an answer that expired/));
       const replies = await attack(ATTACKERS * BATCH * 10);
       expect(replies).toHaveLength(ATTACKERS * BATCH * 10);
       expect(replies.filter((reply) => !/^(?:TEMP|TIMEOUT) /.test(reply))).toEqual([]);

@@ -9,7 +9,7 @@ import { startTestServer, type TestServer } from "../../fixtures/test-server.ts"
 import { RecipientParser, type RecipientRules } from "../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../src/engine/verdict.ts";
 import { ProcessLog } from "../../src/log/log.ts";
-import { Audit, type AuditOptions } from "../../src/requests/audit-log.ts";
+import { AuditLog, type AuditLogOptions } from "../../src/requests/audit-log.ts";
 
 const rules: RecipientRules = {
   virtualDomains: false,
@@ -61,8 +61,8 @@ afterEach(async () => {
   await syslog.stop();
 });
 
-async function serve(wanted: Pick<AuditOptions, "isAudited" | "isDebug">, policy = temporary): Promise<TestServer> {
-  const audit = new Audit({ ...wanted, recipients: new RecipientParser(rules), policy, log });
+async function serve(wanted: Pick<AuditLogOptions, "isAudited" | "isDebug">, policy = temporary): Promise<TestServer> {
+  const audit = new AuditLog({ ...wanted, recipients: new RecipientParser(rules), policy, log });
   server = await startTestServer({ store, rules, policy, audit });
   return server;
 }

@@ -216,12 +216,12 @@ describe("-v explains every step", () => {
     expect(status).toBe(75);
     expect(stdout).toContain("anna@any.example: TEMP Mailbox look-up failed, try again later\n");
     expect(stdout).toMatch(/store {5}sqlite: there is no file .*missing\.db.* \[unavailable\]/);
-    expect(stdout).toContain("verdict   failed: the store could not tell, so the answer is temporary");
+    expect(stdout).toContain("verdict   failed: the look-up failed, so the reply is temporary");
     expect(stdout).toContain('domain    virtdomains is off, no domain counts; user id "anna"');
     writeFileSync(broken, `${readFileSync(broken, "utf8")}smmap_on_failure: ok\n`);
     const accepted = await run(["check", "-v", "-C", broken, "anna"]);
     expect(accepted).toMatchObject({ status: 0, stdout: expect.stringContaining("anna: OK anna\n") });
-    expect(accepted.stdout).toContain("verdict   accept: the store could not tell, and smmap_on_failure is ok");
+    expect(accepted.stdout).toContain("verdict   accept: the look-up failed, and smmap_on_failure is ok");
   });
 
   it("of a store that cannot tell, as JSON", async () => {

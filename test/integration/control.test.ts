@@ -163,13 +163,13 @@ describe("smmapd status", () => {
     expect([status, err]).toEqual([0, ""]);
     expect(out).toMatch(/^smmapd 0\.1\.0, service smmap, process 4711, up .*, 64 MiB$/m);
     expect(out).toMatch(new RegExp(`^listening +${observed.at("smmap4711")}$`, "m"));
-    expect(out).toMatch(/^store +memory \(.*\): it answers$/m);
+    expect(out).toMatch(/^store +memory \(.*\): answers$/m);
     expect(out).toMatch(/^look-ups +2 answered, half of them within [\d.]+ ms, 99 % within [\d.]+ ms$/m);
     expect(out).toMatch(/^requests +\d+\.\d a second, 0\.0 a second failing; 0 in flight$/m);
     expect(out).toMatch(/^ +2 {2}cyrus OK \(accept\)$/m);
     expect(out).toMatch(/^ +1 {2}cyrus NOTFOUND \(absent\)$/m);
-    expect(out).toMatch(/^connections +[01] open, 0 waiting, 1 so far, 0 turned away, 0 too slow$/m);
-    expect(out).toMatch(/^cache +\d answers kept; 1 hits \(33\.3 %\), 2 misses, 0 joined, 0 stale$/m);
+    expect(out).toMatch(/^connections +[01] open, 0 waiting, 1 so far, 0 refused, 0 dropped as too slow$/m);
+    expect(out).toMatch(/^cache +\d answers kept; 1 hits \(33\.3 %\), 2 misses, 0 coalesced, 0 served stale$/m);
     expect(out).toMatch(/^reloads +1, the last one \d+ s ago$/m);
     expect(out).toMatch(/^ +[\d.]+ ms {2}absent {6}cyrus nobody@village\.example {2}\(\d+ s ago\)$/m);
     expect(out).not.toContain("last errors");
@@ -182,9 +182,9 @@ describe("smmapd status", () => {
     const { status, out } = await run(observed, "status");
     expect(status).toBe(75);
     expect(out).toMatch(/^store +memory \(.*\): memory: the backend is down \[unavailable\]$/m);
-    expect(out).toMatch(/^ +it failed too often and is left alone for a moment \(smmap_breaker_failures\)$/m);
+    expect(out).toMatch(/^ +circuit breaker open after repeated failures \(smmap_breaker_failures\)$/m);
     expect(out).toMatch(/^ +failed: 2 unavailable$/m);
-    expect(out).toMatch(/^ +1 not made while it was left alone$/m);
+    expect(out).toMatch(/^ +1 not made while the circuit breaker was open$/m);
     expect(out).toMatch(/^cache +none$/m);
     expect(out).toMatch(/^ +\d+ s ago {2}error: memory: the backend is down \[unavailable\]$/m);
   });
@@ -222,7 +222,9 @@ describe("smmapd status", () => {
     const hostile = "\x1b]0;gotcha\x07\n\u202efred\r@village.example";
     await observed.ask(Buffer.from(hostile).toString("latin1"));
     observed.village.fault = "down";
-    observed.tally.complaints.listenTo({ error() {}, warning() {}, notice() {}, info() {}, debug() {} }).error(hostile);
+    observed.tally.recentProblems
+      .record({ error() {}, warning() {}, notice() {}, info() {}, debug() {} })
+      .error(hostile);
     const { out } = await run(observed, "status");
     const json = await run(observed, "status", "--json");
     expect(out).toContain("\\x1b]0;gotcha\\x07\\x0a\\u202efred\\x0d@village.example");

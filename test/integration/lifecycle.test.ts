@@ -224,7 +224,7 @@ describe("the end", () => {
     const daemon = await start();
     (await connect()).ask("crash").catch(() => {});
     expect(await daemon.exited).toEqual({ status: 70, signal: null });
-    expect(daemon.text).toMatch(/error: a mistake in smmapd: Error: a mistake of the test's\\x0a +at /);
+    expect(daemon.text).toMatch(/error: internal error: Error: a mistake of the test's\\x0a +at /);
   });
 
   it("comes after -U connections, when they are closed", async () => {

@@ -358,7 +358,7 @@ describe("mistakes", () => {
     await start({ prefork: 1 });
     for (let i = 1; i <= 6; i++) {
       (await connect()).ask("crash").catch(() => {});
-      await until(() => logged("a mistake in smmapd: Error: a mistake of the test's") === i);
+      await until(() => logged("internal error: Error: a mistake of the test's") === i);
       expect(await askOnce()).toBe("OK fred");
     }
     expect(logged("in READY state: terminated abnormally")).toBe(0);

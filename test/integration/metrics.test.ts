@@ -94,47 +94,61 @@ describe("/metrics", () => {
   });
 
   it.each([
-    ["smmapd_request_duration_seconds", 3],
-    ["smmapd_store_lookup_duration_seconds", 2],
-  ])("has %s as a histogram of Prometheus'", async (name, count) => {
+    ["smmapd_request_duration_seconds", 3, 'process="0"'],
+    ["smmapd_store_lookup_duration_seconds", 2, 'process="0",store="memory"'],
+  ])("has %s as a histogram of Prometheus'", async (name, count, labels) => {
     await start();
     await observed.ask("anna@village.example", "anna@village.example", "nobody@village.example");
     const { type, samples = new Map() } = (await scrape()).get(name) ?? {};
     expect(type).toBe("histogram");
     const buckets = [...bounds.map((bound) => String(bound / 1000)), "+Inf"].map((bound) =>
-      samples.get(`${name}_bucket{process="0",le="${bound}"}`),
+      samples.get(`${name}_bucket{${labels},le="${bound}"}`),
     );
     expect(buckets).toHaveLength(bounds.length + 1);
     expect(buckets).not.toContain(undefined);
     expect(buckets).toEqual([...buckets].sort((a, b) => a - b));
     expect(buckets.at(-1)).toBe(count);
-    expect(samples.get(`${name}_count{process="0"}`)).toBe(count);
-    expect(samples.get(`${name}_sum{process="0"}`)).toBeGreaterThan(0);
-    expect(samples.get(`${name}_sum{process="0"}`)).toBeLessThan(60);
+    expect(samples.get(`${name}_count{${labels}}`)).toBe(count);
+    expect(samples.get(`${name}_sum{${labels}}`)).toBeGreaterThan(0);
+    expect(samples.get(`${name}_sum{${labels}}`)).toBeLessThan(60);
     expect(samples.size).toBe(bounds.length + 3);
   });
 
   it("counts errors of the store by code, and knows the breaker", async () => {
     await start("smmap_breaker_failures: 2\nsmmap_breaker_reset: 1h");
     const before = await scrape();
-    expect(valuesOf(before, "smmapd_store_breaker_open")).toEqual({ 'smmapd_store_breaker_open{process="0"}': 0 });
+    expect(valuesOf(before, "smmapd_store_breaker_open")).toEqual({
+      'smmapd_store_breaker_open{process="0",store="memory"}': 0,
+    });
     observed.village.fault = "down";
     await observed.ask("anna@village.example", "anna@village.example", "anna@village.example");
     const after = await scrape();
     expect(
-      after.get("smmapd_store_errors_total")?.samples.get('smmapd_store_errors_total{process="0",code="unavailable"}'),
+      after
+        .get("smmapd_store_errors_total")
+        ?.samples.get('smmapd_store_errors_total{process="0",store="memory",code="unavailable"}'),
     ).toBe(2);
-    expect(valuesOf(after, "smmapd_store_spared_total")).toEqual({ 'smmapd_store_spared_total{process="0"}': 1 });
-    expect(valuesOf(after, "smmapd_store_breaker_open")).toEqual({ 'smmapd_store_breaker_open{process="0"}': 1 });
+    expect(valuesOf(after, "smmapd_store_short_circuited_total")).toEqual({
+      'smmapd_store_short_circuited_total{process="0",store="memory"}': 1,
+    });
+    expect(valuesOf(after, "smmapd_store_breaker_open")).toEqual({
+      'smmapd_store_breaker_open{process="0",store="memory"}': 1,
+    });
   });
 
   it("counts what the cache does, and nothing where there is none", async () => {
     await start();
     await observed.ask("anna@village.example", "anna@village.example", "anna@village.example");
     const families = await scrape();
-    expect(valuesOf(families, "smmapd_cache_hits_total")).toEqual({ 'smmapd_cache_hits_total{process="0"}': 2 });
-    expect(valuesOf(families, "smmapd_cache_misses_total")).toEqual({ 'smmapd_cache_misses_total{process="0"}': 1 });
-    expect(valuesOf(families, "smmapd_cache_entries")).toEqual({ 'smmapd_cache_entries{process="0"}': 1 });
+    expect(valuesOf(families, "smmapd_cache_hits_total")).toEqual({
+      'smmapd_cache_hits_total{process="0",store="memory"}': 2,
+    });
+    expect(valuesOf(families, "smmapd_cache_misses_total")).toEqual({
+      'smmapd_cache_misses_total{process="0",store="memory"}': 1,
+    });
+    expect(valuesOf(families, "smmapd_cache_entries")).toEqual({
+      'smmapd_cache_entries{process="0",store="memory"}': 1,
+    });
     await observed.close();
     await start("smmap_cache_size: 0");
     await observed.ask("anna@village.example", "anna@village.example");

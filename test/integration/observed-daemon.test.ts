@@ -64,9 +64,9 @@ describe("a running daemon", () => {
     folder.configure("smmap_request_max: many");
     daemon?.signal("SIGHUP");
     await daemon?.says(/the old configuration stays/);
-    const { reloads, complaints } = await status();
+    const { reloads, recentProblems } = await status();
     expect(reloads).toMatchObject({ succeeded: 1, failed: 1 });
-    expect(complaints[0]?.message).toMatch(/^the old configuration stays: .*smmap_request_max/);
+    expect(recentProblems[0]?.message).toMatch(/^the old configuration stays: .*smmap_request_max/);
   });
 
   it("serves metrics, and says where", async () => {
@@ -128,7 +128,7 @@ describe("a running daemon", () => {
     expect(await status()).toMatchObject({ requests: { replies: [{ count: 1 }] } });
     const asNobody = { uid: NOBODY, gid: NOBODY };
     const { stdout } = await promisify(execFile)(program, ["status", "-C", folder.configFile], asNobody);
-    expect(stdout).toContain("it answers");
+    expect(stdout).toContain(": answers");
     const asOther = promisify(execFile)(program, ["status", "-C", folder.configFile], { uid: 2, gid: 2 });
     await expect(asOther).rejects.toMatchObject({
       code: 69,

@@ -10,9 +10,9 @@ import { villageRules } from "../../fixtures/village.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../src/engine/verdict.ts";
 import { Server, type ServerSettings } from "../../src/net/server.ts";
-import { PolicyResponder } from "../../src/requests/policy-handler.ts";
-import { RecipientCheck } from "../../src/requests/recipient-judge.ts";
-import { Responder } from "../../src/requests/socketmap-handler.ts";
+import { PolicyHandler } from "../../src/requests/policy-handler.ts";
+import { RecipientJudge } from "../../src/requests/recipient-judge.ts";
+import { SocketmapHandler } from "../../src/requests/socketmap-handler.ts";
 import { GuardedStore } from "../../src/store/guarded.ts";
 import type { Log } from "../../src/store/store.ts";
 
@@ -25,12 +25,12 @@ const clients: Client[] = [];
 function settings(policy: ReplyPolicy, value: "key" | "mailbox" = "key"): ServerSettings {
   const store = new GuardedStore(village, { timeout: 60_000, breaker: { failures: 0, reset: 0 }, log });
   const recipients = new RecipientParser(villageRules);
-  const check = new RecipientCheck({ recipients, store, policy, log });
-  const accessMaps = { names: new Set(["access", "zugang"]), check, texts };
-  const rest = { policy, audit: null, log };
+  const judge = new RecipientJudge({ recipients, store, policy, log });
+  const accessMaps = { names: new Set(["access", "zugang"]), texts };
+  const rest = { judge, policy, audit: null };
   return {
-    responder: new Responder({ recipients, store, value, accessMaps, ...rest }),
-    policyResponder: new PolicyResponder({ check, texts, ...rest }),
+    responder: new SocketmapHandler({ value, accessMaps, acceptCache: null, ...rest }),
+    policyResponder: new PolicyHandler({ texts, log, ...rest }),
     limits: { ...testLimits, requestMax: 1024 },
   };
 }

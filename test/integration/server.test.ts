@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { netstring, type Pending, PuppetClient, PuppetServer, present, until } from "../../fixtures/puppet-server.ts";
 import type { RecipientParser } from "../../src/engine/recipient.ts";
 import { Arrivals } from "../../src/net/accept-batch.ts";
-import { Responder } from "../../src/requests/socketmap-handler.ts";
+import { RecipientJudge } from "../../src/requests/recipient-judge.ts";
+import { SocketmapHandler } from "../../src/requests/socketmap-handler.ts";
 
 const ok = (...keys: readonly string[]) => keys.map((key) => netstring(`OK ${key}`)).join("");
 const NOT_FOUND = netstring("NOTFOUND Mailbox does not exist");
@@ -84,22 +85,17 @@ describe("requests", () => {
       .reads(netstring("PERM Bad protocol (missing key)").repeat(2) + ok("fred"));
   });
 
-  it("of a mistaken engine are temporary and told with a stack", async () => {
+  it("of an internal error are temporary, and the error is logged with its stack", async () => {
     await start();
-    const broken = { parse: () => JSON.parse("{") } as unknown as RecipientParser;
-    const { store } = rig;
-    const responder = new Responder({
-      recipients: broken,
-      store,
-      policy: { overQuotaIsPermanent: false, failureIsAccepted: false },
-      value: "key",
-      accessMaps: null,
-      audit: null,
-      log: rig.log,
-    });
+    const broken = { split: () => JSON.parse("{") } as unknown as RecipientParser;
+    const { store, log } = rig;
+    const policy = { overQuotaIsPermanent: false, failureIsAccepted: false };
+    const judge = new RecipientJudge({ recipients: broken, store, policy, log });
+    const none = { accessMaps: null, acceptCache: null, audit: null };
+    const responder = new SocketmapHandler({ judge, policy, value: "key", ...none });
     rig.server.settings = { ...rig.server.settings, responder };
     await client().ask("fred").reads(TEMP);
-    expect(rig.lines[0]).toMatch(/^a mistake in smmapd: SyntaxError/);
+    expect(rig.lines[0]).toMatch(/^internal error: SyntaxError/);
   });
 });
 

@@ -45,9 +45,9 @@ function ask(name: string): Promise<MailboxFacts> {
 }
 
 /** null: it cannot be told. */
-function edition(): number | null {
+function dataVersion(): number | null {
   try {
-    return store.edition?.() ?? null;
+    return store.dataVersion?.() ?? null;
   } catch {
     return null;
   }
@@ -107,7 +107,7 @@ describe("a locked database", () => {
     expect(long).toHaveLength(1);
   });
 
-  it("holds up nothing more where its edition is asked for meanwhile", async () => {
+  it("holds up nothing more where its data version is asked for meanwhile", async () => {
     await store.close();
     store = openSqliteStore(path, { smmap_sql_busy_timeout: "1000" });
     await other.exec("BEGIN EXCLUSIVE");
@@ -115,12 +115,12 @@ describe("a locked database", () => {
     const asked = ask("fred").finally(() => {
       isOver = true;
     });
-    const editions = (async () => {
-      for (; !isOver; await nextTurn()) expect(edition()).toBe(null);
+    const dataVersions = (async () => {
+      for (; !isOver; await nextTurn()) expect(dataVersion()).toBe(null);
     })();
-    const long = (await pauses(Promise.allSettled([asked, editions]))).filter((pause) => pause > 900);
+    const long = (await pauses(Promise.allSettled([asked, dataVersions]))).filter((pause) => pause > 900);
     expect(long).toHaveLength(1);
-    await editions;
+    await dataVersions;
     await expect(asked).rejects.toThrow(/find the program that holds it/);
   });
 

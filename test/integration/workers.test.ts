@@ -140,7 +140,7 @@ describe("workers", () => {
     (await connect()).ask("crash").catch(() => {});
     await until(() => !isAlive(worker));
     daemon.signal("SIGCONT");
-    await daemon.says(/a mistake in smmapd: Error: a mistake of the test's/);
+    await daemon.says(/internal error: Error: a mistake of the test's/);
     await daemon.says(/worker \d+ has ended \(status 70\); another takes its place/);
     await until(() => workersOf(daemon).length === 1);
   });

@@ -26,16 +26,17 @@ describe("Tally", () => {
 
   it("counts what the store does", () => {
     const tally = new Tally();
-    tally.answered(3);
-    tally.answered(null);
+    const store = tally.store("ldap");
+    store.answered(3);
+    store.answered(null);
     tally.replied({ map: "cyrus", key: "fred" }, performance.now() - 1000, "OK", "accept");
     tally.replied({ map: "cyrus", key: "fred" }, performance.now(), "OK", "accept");
-    tally.failed("timeout");
-    tally.failed("timeout");
-    tally.spared();
-    expect(total(tally.storeTimes)).toBe(2);
-    expect(tally.storeTimes.sum).toBeGreaterThanOrEqual(1003);
-    expect(tally.storeErrors).toEqual({
+    store.failed("timeout");
+    store.failed("timeout");
+    store.shortCircuited();
+    expect(total(store.times)).toBe(2);
+    expect(store.times.sum).toBeGreaterThanOrEqual(1003);
+    expect(store.errors).toEqual({
       unavailable: 0,
       timeout: 2,
       denied: 0,
@@ -43,7 +44,7 @@ describe("Tally", () => {
       internal: 0,
       closed: 0,
     });
-    expect(tally.sparedLookups).toBe(1);
+    expect(store.shortCircuits).toBe(1);
   });
 
   it("remembers the last errors and warnings, and passes them on with all the rest", () => {
@@ -56,14 +57,14 @@ describe("Tally", () => {
       info: write("info"),
       debug: write("debug"),
     };
-    const { complaints } = new Tally();
-    const heard = complaints.listenTo(log);
+    const { recentProblems } = new Tally();
+    const heard = recentProblems.record(log);
     for (const level of ["notice", "info", "debug"] as const) heard[level]("nothing");
     for (let i = 0; i < 8; i++) heard.warning(`w${i}`);
     for (let i = 0; i < 4; i++) heard.error(`e${i}`);
     heard.error("x".repeat(5000));
     expect(lines).toHaveLength(16);
-    const remembered = complaints.list();
+    const remembered = recentProblems.list();
     expect(remembered).toHaveLength(10);
     expect(remembered[0]?.message).toHaveLength(1000);
     expect(remembered.slice(1).map(({ level, message }) => `${level} ${message}`)).toEqual([

@@ -1,54 +1,60 @@
 import { describe, expect, it } from "vitest";
 import { RecipientParser } from "../../../src/engine/recipient.ts";
-import { VerdictMemory } from "../../../src/requests/accept-cache.ts";
-import { Responder } from "../../../src/requests/socketmap-handler.ts";
-import type { FactSource } from "../../../src/store/fact-source.ts";
+import { AcceptCache } from "../../../src/requests/accept-cache.ts";
+import { RecipientJudge } from "../../../src/requests/recipient-judge.ts";
+import { SocketmapHandler } from "../../../src/requests/socketmap-handler.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
-import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../../src/store/store.ts";
+import {
+  type Log,
+  type MailboxFacts,
+  type MailboxId,
+  type MailboxStore,
+  StoreError,
+} from "../../../src/store/store.ts";
 
 describe("the memory of verdicts", () => {
-  it("holds what it was told, as long as the edition is the same", () => {
-    const memory = new VerdictMemory(10);
+  it("holds what it was told, as long as the data version is the same", () => {
+    const memory = new AcceptCache(10);
     expect(memory.has("m fred", 1)).toBe(false);
-    memory.keep("m fred", 1);
+    memory.add("m fred", 1);
     expect(memory.has("m fred", 1)).toBe(true);
     expect(memory.has("m betty", 1)).toBe(false);
     expect(memory.has("m fred", 2)).toBe(false);
     expect(memory.has("m fred", 1)).toBe(false);
   });
 
-  it("holds nothing while nobody can tell the edition, nor what was decided under another one", () => {
-    const memory = new VerdictMemory(10);
+  it("holds nothing while nobody can tell the dataVersion, nor what was decided under another one", () => {
+    const memory = new AcceptCache(10);
     expect(memory.has("m fred", null)).toBe(false);
-    memory.keep("m fred", null);
+    memory.add("m fred", null);
     expect(memory.has("m fred", null)).toBe(false);
     expect(memory.counts).toBe(null);
     memory.has("m barney", 1);
-    memory.keep("m barney", 1);
+    memory.add("m barney", 1);
     expect(memory.has("m barney", null)).toBe(false);
     expect(memory.has("m barney", 1)).toBe(true);
     memory.has("m fred", 1);
     memory.has("m betty", 2);
-    memory.keep("m fred", 1);
+    memory.add("m fred", 1);
     expect(memory.has("m fred", 2)).toBe(false);
     expect(memory.has("m fred", 1)).toBe(false);
   });
 
   it("holds no request of a length that no address has", () => {
-    const memory = new VerdictMemory(10);
+    const memory = new AcceptCache(10);
     const long = `m ${"x".repeat(400)}`;
     memory.has(long, 1);
-    memory.keep(long, 1);
+    memory.add(long, 1);
     expect(memory.has(long, 1)).toBe(false);
     expect(memory.counts).toMatchObject({ entries: 0 });
   });
 
   it("forgets first what was not asked for, and is never larger than it may be", () => {
-    const memory = new VerdictMemory(100);
+    const memory = new AcceptCache(100);
     memory.has("fred", 1);
-    memory.keep("fred", 1);
+    memory.add("fred", 1);
     for (let i = 0; i < 1000; i++) {
-      memory.keep(`user${i}`, 1);
+      memory.add(`user${i}`, 1);
       if (i % 20 === 0) expect(memory.has("fred", 1)).toBe(true);
       expect(memory.counts?.entries).toBeLessThanOrEqual(200);
     }
@@ -60,11 +66,11 @@ describe("the memory of verdicts", () => {
   });
 
   it("rests while it does not pay, and is tried again", () => {
-    const memory = new VerdictMemory(10);
+    const memory = new AcceptCache(10);
     const ask = (request: string) => {
-      const edition = memory.isAwake() ? 1 : null;
-      const isKnown = memory.has(request, edition);
-      if (!isKnown) memory.keep(request, edition);
+      const dataVersion = memory.isEnabled() ? 1 : null;
+      const isKnown = memory.has(request, dataVersion);
+      if (!isKnown) memory.add(request, dataVersion);
       return isKnown;
     };
     for (let i = 0; i < 100; i++) expect(ask(`user${i}`)).toBe(false);
@@ -74,20 +80,21 @@ describe("the memory of verdicts", () => {
   });
 
   it("of no size is never awake", () => {
-    const memory = new VerdictMemory(0);
-    for (let i = 0; i < 10; i++) expect(memory.isAwake()).toBe(false);
+    const memory = new AcceptCache(0);
+    for (let i = 0; i < 10; i++) expect(memory.isEnabled()).toBe(false);
   });
 });
 
-describe("a responder with a memory", () => {
+describe("a socketmap handler with an accept cache", () => {
   const room = { root: "r", resource: "STORAGE", used: 1, limit: 2 } as const;
   const facts: Record<string, MailboxFacts> = {
     fred: { exists: true, rights: null, quotas: [room] },
     full: { exists: true, rights: null, quotas: [{ ...room, used: 3 }] },
   };
 
-  class Source implements FactSource {
+  class Source implements MailboxStore {
     readonly name = "source";
+    readonly capabilities = { folders: true, shared: true, quota: [] };
     readonly asked: string[] = [];
     current: number | null = 1;
     fails = false;
@@ -101,12 +108,11 @@ describe("a responder with a memory", () => {
       return this.delay === null ? answer : this.delay.then(() => answer);
     }
 
-    edition(): number | null {
+    dataVersion(): number | null {
       return this.current;
     }
 
     async ping(): Promise<void> {}
-    async retire(): Promise<void> {}
     async close(): Promise<void> {}
   }
 
@@ -122,12 +128,13 @@ describe("a responder with a memory", () => {
       skipPlus: false,
     });
     const policy = { overQuotaIsPermanent: false, failureIsAccepted: false };
-    const options = { recipients, store, policy, value, accessMaps: null, audit: null, memorySize: 100, log: silent };
-    const answering = new Responder(options);
+    const judge = new RecipientJudge({ recipients, store, policy, log: silent });
+    const none = { accessMaps: null, audit: null };
+    const answering = new SocketmapHandler({ judge, policy, value, acceptCache: { size: 100, store }, ...none });
     return { store, ask: (key: string) => answering.respond(`m ${key}`, new Lookup(), "client") };
   }
 
-  it("asks the store once for each request of an edition, and gives the same reply", () => {
+  it("asks the store once for each request of one data version, and gives the same reply", () => {
     const { store, ask } = responder();
     for (const key of ["fred", "Fred"]) {
       const reply = ask(key);
@@ -152,7 +159,7 @@ describe("a responder with a memory", () => {
     expect(store.asked).toEqual(["nobody", "nobody", "fred", "fred"]);
   });
 
-  it("does not remember what was asked under another edition", async () => {
+  it("does not remember what was asked under another data version", async () => {
     const { store, ask } = responder();
     let go = () => {};
     store.delay = new Promise((resolve) => {

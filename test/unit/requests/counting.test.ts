@@ -8,9 +8,9 @@ import { RecipientParser } from "../../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../../src/engine/verdict.ts";
 import { total } from "../../../src/metrics/histogram.ts";
 import { Tally } from "../../../src/metrics/tally.ts";
-import { PolicyResponder } from "../../../src/requests/policy-handler.ts";
-import { RecipientCheck } from "../../../src/requests/recipient-judge.ts";
-import { Responder } from "../../../src/requests/socketmap-handler.ts";
+import { PolicyHandler } from "../../../src/requests/policy-handler.ts";
+import { RecipientJudge } from "../../../src/requests/recipient-judge.ts";
+import { SocketmapHandler } from "../../../src/requests/socketmap-handler.ts";
 import { GuardedStore } from "../../../src/store/guarded.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
 
@@ -29,13 +29,13 @@ function serve({ promises = false, fault, policy = temporary, breakerFailures = 
   const village = memoryVillage({ promises });
   village.fault = fault ?? null;
   const breaker = { failures: breakerFailures, reset: 60_000 };
-  const store = new GuardedStore(village, { timeout: 50, breaker, log, events: tally });
+  const store = new GuardedStore(village, { timeout: 50, breaker, log, events: tally.store("village") });
   const recipients = new RecipientParser(villageRules);
-  const check = new RecipientCheck({ recipients, store, policy, log });
-  const accessMaps = { names: new Set(["access"]), check, texts };
-  const rest = { policy, audit: null, tally, log };
-  const responder = new Responder({ recipients, store, value: "key", accessMaps, ...rest });
-  const policyResponder = new PolicyResponder({ check, texts, ...rest });
+  const judge = new RecipientJudge({ recipients, store, policy, log });
+  const accessMaps = { names: new Set(["access"]), texts };
+  const rest = { judge, policy, audit: null, tally };
+  const responder = new SocketmapHandler({ value: "key", accessMaps, acceptCache: null, ...rest });
+  const policyResponder = new PolicyHandler({ texts, log, ...rest });
   const ask = async (payload: string) => void (await responder.respond(payload, new Lookup(), "test"));
   const askPolicy = async (lines: string) => void (await policyResponder.respond(lines, new Lookup(), "test"));
   const counted = () => tally.replies.list().map((row) => `${row.map} ${row.status} ${row.reason} ${row.count}`);
@@ -57,7 +57,7 @@ describe.each([false, true])("answers, promised: %s", (promises) => {
     await ask(`cyrus ${address}`);
     expect(counted()).toEqual([`cyrus ${expected} 2`]);
     expect(total(tally.requestTimes)).toBe(2);
-    expect(total(tally.storeTimes)).toBe(address.startsWith("@") ? 0 : 2);
+    expect(total(tally.store("village").times)).toBe(address.startsWith("@") ? 0 : 2);
     expect(tally.inFlight).toBe(0);
   });
 
@@ -70,8 +70,8 @@ describe.each([false, true])("answers, promised: %s", (promises) => {
     const { tally, ask, counted } = serve({ promises, fault });
     await ask("cyrus anna@village.example");
     expect(counted()).toEqual([`cyrus ${expected} 1`]);
-    expect(failing.filter((name) => tally.storeErrors[name] > 0)).toEqual([code]);
-    expect(total(tally.storeTimes)).toBe(0);
+    expect(failing.filter((name) => tally.store("village").errors[name] > 0)).toEqual([code]);
+    expect(total(tally.store("village").times)).toBe(0);
     expect(tally.inFlight).toBe(0);
   });
 });
@@ -135,8 +135,8 @@ describe("look-ups", () => {
   it("that were spared the store are told apart from its errors", async () => {
     const { tally, ask } = serve({ fault: "down", breakerFailures: 2 });
     for (let i = 0; i < 5; i++) await ask("cyrus anna@village.example");
-    expect(tally.storeErrors.unavailable).toBe(2);
-    expect(tally.sparedLookups).toBe(3);
+    expect(tally.store("village").errors.unavailable).toBe(2);
+    expect(tally.store("village").shortCircuits).toBe(3);
     expect(tally.failureRate.perSecond(performance.now())).toBeGreaterThan(0);
   });
 

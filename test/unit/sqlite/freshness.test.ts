@@ -53,7 +53,7 @@ afterEach(async () => {
 /** What other requests of the same turn ask for before. */
 const beginnings: Readonly<Record<string, () => void>> = {
   nothing() {},
-  edition: () => void store.edition?.(),
+  dataVersion: () => void store.dataVersion?.(),
   mailbox: () => void verdictOn(fred),
   unknown: () => void verdictOn(user("nobody")),
 };
@@ -104,7 +104,7 @@ it("a request that is alone holds no lock once it is answered", async () => {
   for (let i = 0; i < 3; i++) {
     await turn();
     await turn();
-    expect(store.edition?.()).toBe(null);
+    expect(store.dataVersion?.()).toBe(null);
     expect(verdictOn(fred)).toBe("accept");
     writer.exec("UPDATE mailboxes SET storage_used = 2 WHERE user = 'fred'");
   }

@@ -1,8 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CachedStore, type CacheSettings } from "../../../src/store/cache.ts";
-import type { FactSource } from "../../../src/store/fact-source.ts";
+import type { CacheSettings } from "../../../src/store/cache/answer-cache.ts";
+import { CachedStore } from "../../../src/store/cache/cached-store.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
-import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../../../src/store/store.ts";
+import {
+  type Log,
+  type MailboxFacts,
+  type MailboxId,
+  type MailboxStore,
+  type StoreCapabilities,
+  StoreError,
+} from "../../../src/store/store.ts";
 
 const settings: CacheSettings = { size: 3, ttl: 60_000, quotaTtl: 15_000, negativeTtl: 10_000, staleTtl: 0 };
 const TIMEOUT = 4_000;
@@ -12,8 +19,9 @@ const full: MailboxFacts = { ...present, quotas: [{ root: "r", resource: "STORAG
 const absent: MailboxFacts = { exists: false };
 
 /** Answers as it is told to, and counts who was asked for. */
-class Source implements FactSource {
+class Source implements MailboxStore {
   readonly name = "source";
+  readonly capabilities: StoreCapabilities;
   readonly asked: string[] = [];
   answer: () => MailboxFacts | Promise<MailboxFacts> = () => present;
   readonly done: string[] = [];
@@ -23,16 +31,17 @@ class Source implements FactSource {
     return this.answer();
   }
 
-  edition(): number | null {
-    return null;
+  constructor(concurrency?: number) {
+    this.capabilities = {
+      folders: true,
+      shared: true,
+      quota: [],
+      ...(concurrency === undefined ? {} : { concurrency }),
+    };
   }
 
   async ping(): Promise<void> {
     this.done.push("ping");
-  }
-
-  async retire(): Promise<void> {
-    this.done.push("retire");
   }
 
   async close(): Promise<void> {
@@ -45,18 +54,16 @@ function user(name: string, detail: string | null = null): MailboxId {
 }
 
 function cache(changes: Partial<CacheSettings> = {}, concurrency?: number) {
-  const source = new Source();
+  const source = new Source(concurrency);
   const lines: string[] = [];
   const line = (message: string) => void lines.push(message);
   const log: Log = { error: line, warning: line, notice: line, info: line, debug: line };
-  const context = { timeout: TIMEOUT, concurrency, log };
+  const context = { timeout: TIMEOUT, log };
   return { source, lines, cached: new CachedStore(source, { ...settings, ...changes }, context) };
 }
 
-it("has no edition, for its answers may be older than the store's", () => {
-  const { source, cached } = cache();
-  source.edition = () => 1;
-  expect(cached.edition()).toBe(null);
+it("has no data version, because its answers may be older than the store's", () => {
+  expect(cache().cached).not.toHaveProperty("dataVersion");
 });
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
@@ -79,7 +86,7 @@ describe("an answer", () => {
     vi.advanceTimersByTime(1);
     cached.lookup(user("fred"));
     expect(source.asked).toHaveLength(2);
-    expect(cached.counts).toEqual({ hits: 1, misses: 2, stale: 0, joined: 0, entries: 1 });
+    expect(cached.counts).toEqual({ hits: 1, misses: 2, stale: 0, coalesced: 0, entries: 1 });
   });
 
   it("belongs to one address and detail", () => {
@@ -150,7 +157,7 @@ describe("look-ups in flight", () => {
     expect(await Promise.all(answers)).toEqual([present, present, present]);
     expect(cached.lookup(user("fred"))).toBe(present);
     expect(source.asked).toHaveLength(1);
-    expect(cached.counts).toMatchObject({ misses: 1, joined: 2, hits: 1 });
+    expect(cached.counts).toMatchObject({ misses: 1, coalesced: 2, hits: 1 });
   });
 
   it.each([
@@ -216,7 +223,7 @@ describe("while the store fails", () => {
     vi.advanceTimersByTime(62_000);
     expect(await cached.lookup(user("fred"))).toBe(present);
     expect(await cached.lookup(user("fred"))).toBe(present);
-    expect(lines).toEqual(["source: it fails, so an answer is given that should have been renewed 2 s ago"]);
+    expect(lines).toEqual(["source: the store fails, serving an answer that expired 2 s ago"]);
     expect(cached.counts.stale).toBe(2);
     vi.advanceTimersByTime(28_000);
     await expect(async () => cached.lookup(user("fred"))).rejects.toThrow(StoreError);
@@ -285,7 +292,7 @@ describe("while the store is silent", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(await Promise.all(waiting)).toEqual([present, present]);
     expect(await cached.lookup(user("fred"))).toBe(present);
-    expect(lines).toEqual(["source: it does not answer, so an answer is given that should have been renewed 3 s ago"]);
+    expect(lines).toEqual(["source: the store is slow, serving an answer that expired 3 s ago"]);
     expect(source.asked).toHaveLength(2);
     answer(limited);
     await vi.advanceTimersByTimeAsync(0);
@@ -489,11 +496,10 @@ describe("purging", () => {
   });
 });
 
-it("hands ping, retire and close to the store", async () => {
+it("hands ping and close to the store", async () => {
   const { cached, source } = cache();
   expect(cached.name).toBe("source");
   await cached.ping(new Lookup());
-  await cached.retire();
   await cached.close();
-  expect(source.done).toEqual(["ping", "retire", "close"]);
+  expect(source.done).toEqual(["ping", "close"]);
 });

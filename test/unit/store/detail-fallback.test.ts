@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LenientStore } from "../../../src/store/detail-fallback.ts";
+import { DetailFallbackStore } from "../../../src/store/detail-fallback.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
 import {
   type FolderPaths,
@@ -102,7 +102,7 @@ describe.each([
     ],
   ])("%s", async (_what, leniency, mailbox, asked, found) => {
     const inner = new Names(names, isLate);
-    const answer = await new LenientStore(inner, leniency).lookup(mailbox, new Lookup());
+    const answer = await new DetailFallbackStore(inner, leniency).lookup(mailbox, new Lookup());
     expect(inner.asked).toEqual(asked);
     if (found === null) {
       expect(answer).toEqual({ exists: false });
@@ -114,10 +114,10 @@ describe.each([
   });
 
   it("cannot tell which of several folders is meant", async () => {
-    const store = new LenientStore(new Names(names, isLate), both);
+    const store = new DetailFallbackStore(new Names(names, isLate), both);
     await expect(async () => store.lookup(user("work"), new Lookup())).rejects.toMatchObject({
       code: "invalid-data",
-      message: "names: fred has Work, WORK: which is meant?",
+      message: "names: fred has Work, WORK: ambiguous, rename or remove all but one",
     });
   });
 
@@ -126,7 +126,7 @@ describe.each([
     async (failing) => {
       const inner = new Names(names, isLate);
       inner.failing = failing;
-      await expect(async () => new LenientStore(inner, both).lookup(user("nope"), new Lookup())).rejects.toThrow(
+      await expect(async () => new DetailFallbackStore(inner, both).lookup(user("nope"), new Lookup())).rejects.toThrow(
         "down",
       );
       expect(inner.asked.at(-1)).toBe(failing);
@@ -137,7 +137,7 @@ describe.each([
     for (const nonsense of [undefined, null, {}, { exists: undefined }, { exists: 0 }]) {
       const inner = new Names(names, isLate);
       inner.lookup = () => (isLate ? Promise.resolve(nonsense) : nonsense) as unknown as MailboxFacts;
-      const attempt = async () => new LenientStore(inner, both).lookup(user("Lists"), new Lookup());
+      const attempt = async () => new DetailFallbackStore(inner, both).lookup(user("Lists"), new Lookup());
       const outcome = await attempt().catch((error: unknown) => error);
       expect(outcome instanceof Error || outcome === nonsense).toBe(true);
       expect(inner.asked).toEqual([]);
@@ -150,6 +150,8 @@ describe("a store that cannot list folders", () => {
     const inner: MailboxStore = new Names(names, false);
     delete (inner as { similarFolders?: unknown }).similarFolders;
     Object.defineProperty(inner, "similarFolders", { value: undefined });
-    expect(await new LenientStore(inner, caseOnly).lookup(user("lists"), new Lookup())).toEqual({ exists: false });
+    expect(await new DetailFallbackStore(inner, caseOnly).lookup(user("lists"), new Lookup())).toEqual({
+      exists: false,
+    });
   });
 });

@@ -132,7 +132,7 @@ describe("errors", () => {
     answer = () => present;
     await guarded.lookup(fred, new Lookup());
     await guarded.lookup(fred, new Lookup());
-    expect(lines.slice(1)).toEqual(["notice: test: answers again; look-ups that failed: 100"]);
+    expect(lines.slice(1)).toEqual(["notice: test: answers again; failed look-ups: 100"]);
   });
 
   it("of a store that comes and goes are told once in a while, and so are its recoveries", async () => {
@@ -149,12 +149,12 @@ describe("errors", () => {
       await guarded.lookup(fred, new Lookup());
     };
     for (let i = 0; i < 50; i++) await flap();
-    expect(lines).toEqual(["error: test: gone [unavailable]", "notice: test: answers again; look-ups that failed: 1"]);
+    expect(lines).toEqual(["error: test: gone [unavailable]", "notice: test: answers again; failed look-ups: 1"]);
     vi.advanceTimersByTime(10_000);
     for (let i = 0; i < 50; i++) await flap();
     expect(lines.slice(2)).toEqual([
       "error: test: gone [unavailable] (the failure before, 49 times more)",
-      "notice: test: answers again; look-ups that failed: 50",
+      "notice: test: answers again; failed look-ups: 50",
     ]);
   });
 
@@ -178,7 +178,7 @@ describe("errors", () => {
     expect(lines.at(-1)).toBe("error: test: gone in another way [unavailable]");
     vi.advanceTimersByTime(10_000);
     await succeed();
-    expect(lines.at(-1)).toBe("notice: test: answers again; look-ups that failed: 1");
+    expect(lines.at(-1)).toBe("notice: test: answers again; failed look-ups: 1");
   });
 });
 

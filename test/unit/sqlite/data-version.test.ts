@@ -1,4 +1,4 @@
-/** The edition of a database: it stays while nobody writes, and it moves with whatever happens to the file. */
+/** The data version of a database: it stays while nobody writes, and it moves with whatever happens to the file. */
 import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ let path: string;
 let store: MailboxStore;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "sqlite-edition-"));
+  directory = mkdtempSync(join(tmpdir(), "sqlite-data-version-"));
   path = join(directory, "mailboxes.db");
 });
 
@@ -37,12 +37,12 @@ function look() {
   return store.lookup(fred, new Lookup());
 }
 
-/** The edition, after the first look-up of a turn of the event loop; null while the file cannot be read. */
-async function edition(): Promise<number | null> {
+/** The dataVersion, after the first look-up of a turn of the event loop; null while the file cannot be read. */
+async function dataVersion(): Promise<number | null> {
   await turn();
   try {
     void look();
-    return store.edition?.() ?? null;
+    return store.dataVersion?.() ?? null;
   } catch (error) {
     if (error instanceof StoreError) return null;
     throw error;
@@ -55,9 +55,9 @@ describe.each(["delete", "wal"])("in journal mode %s", (journal) => {
   it("stays while mailboxes are read, and moves with each write of somebody else", async () => {
     const writer = create(journal);
     store = openSqliteStore(path);
-    const seen = new Set([await edition()]);
+    const seen = new Set([await dataVersion()]);
     expect(seen).not.toContain(null);
-    const unchanged = async () => seen.size === seen.add(await edition()).size;
+    const unchanged = async () => seen.size === seen.add(await dataVersion()).size;
     expect(await unchanged()).toBe(true);
     for (const sql of [
       "UPDATE mailboxes SET storage_used = 2 WHERE user = 'betty'",
@@ -75,17 +75,17 @@ describe.each(["delete", "wal"])("in journal mode %s", (journal) => {
   it("moves within a turn never, so that all answers of a turn agree", async () => {
     const writer = create(journal);
     store = openSqliteStore(path);
-    const before = await edition();
-    expect(store.edition?.()).toBe(null);
+    const before = await dataVersion();
+    expect(store.dataVersion?.()).toBe(null);
     void look();
-    expect(store.edition?.()).toBe(before);
+    expect(store.dataVersion?.()).toBe(before);
     // The lock of our turn keeps a writer of the rollback journal waiting; in WAL mode it goes ahead.
     if (journal === "wal") writer.exec("DELETE FROM mailboxes WHERE user = 'betty'");
     else expect(() => writer.exec("DELETE FROM mailboxes WHERE user = 'betty'")).toThrow(/locked/);
-    expect(store.edition?.()).toBe(before);
+    expect(store.dataVersion?.()).toBe(before);
     await turn();
     writer.exec("DELETE FROM mailboxes WHERE user = 'fred'");
-    expect(await edition()).not.toBe(before);
+    expect(await dataVersion()).not.toBe(before);
     writer.close();
   });
 });
@@ -107,7 +107,7 @@ describe("of a site's own query", () => {
       CREATE VIEW valid AS SELECT name FROM m WHERE until > datetime('now')`);
     database.close();
     store = openSqliteStore(path, { smmap_sql_query: query });
-    expect(await edition()).toEqual(wanted === "one" ? expect.any(Number) : null);
+    expect(await dataVersion()).toEqual(wanted === "one" ? expect.any(Number) : null);
   });
 });
 
@@ -124,51 +124,51 @@ describe.each(["delete", "wal"])("a view that is made anew, in journal mode %s,"
   afterEach(() => writer.close());
 
   it("is known by what it reads now: empty tables make nobody unknown", async () => {
-    expect(await edition()).toEqual(expect.any(Number));
+    expect(await dataVersion()).toEqual(expect.any(Number));
     writer.exec("DROP VIEW v; CREATE VIEW v AS SELECT * FROM b");
     expect(() => look()).toThrow(/tables that the query reads are empty: b$/);
   });
 
-  it("has no edition from when it looks at the clock", async () => {
-    expect(await edition()).toEqual(expect.any(Number));
+  it("has no data version from when it looks at the clock", async () => {
+    expect(await dataVersion()).toEqual(expect.any(Number));
     writer.exec("DROP VIEW v; CREATE VIEW v AS SELECT * FROM a WHERE until < unixepoch()");
-    expect(await edition()).toBe(null);
+    expect(await dataVersion()).toBe(null);
   });
 });
 
 it("moves when another file takes the place of this one", async () => {
   create("delete").close();
   store = openSqliteStore(path);
-  const before = await edition();
+  const before = await dataVersion();
   const next = join(directory, "next.db");
   create("delete", next).close();
   renameSync(next, path);
-  await expect.poll(edition, { timeout: 5000 }).not.toBe(before);
+  await expect.poll(dataVersion, { timeout: 5000 }).not.toBe(before);
 });
 
 it("moves when the file is written over, by other means than SQLite", async () => {
   create("delete").close();
   store = openSqliteStore(path);
-  const before = await edition();
+  const before = await dataVersion();
   const copy = join(directory, "copy.db");
   copyFileSync(path, copy);
   copyFileSync(copy, path);
-  await expect.poll(edition, { timeout: 5000 }).not.toBe(before);
+  await expect.poll(dataVersion, { timeout: 5000 }).not.toBe(before);
 });
 
 it("is none while the file is broken or locked, and another one afterwards", async () => {
   const writer = create("delete");
   store = openSqliteStore(path);
-  const before = await edition();
+  const before = await dataVersion();
   writer.exec("BEGIN EXCLUSIVE");
-  expect(await edition()).toBe(null);
+  expect(await dataVersion()).toBe(null);
   writer.exec("ROLLBACK");
   writer.close();
-  await expect.poll(edition, { timeout: 5000 }).not.toBe(null);
+  await expect.poll(dataVersion, { timeout: 5000 }).not.toBe(null);
   const whole = join(directory, "whole.db");
   copyFileSync(path, whole);
   writeFileSync(path, "x".repeat(8192));
-  await expect.poll(edition, { timeout: 5000 }).toBe(null);
+  await expect.poll(dataVersion, { timeout: 5000 }).toBe(null);
   copyFileSync(whole, path);
-  await expect.poll(edition, { timeout: 5000 }).toBeGreaterThan(before ?? 0);
+  await expect.poll(dataVersion, { timeout: 5000 }).toBeGreaterThan(before ?? 0);
 });

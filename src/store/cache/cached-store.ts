@@ -1,0 +1,211 @@
+/**
+ * A cache around a store: fresh answers are served from memory, equal look-ups in flight are coalesced (single flight), and
+ * look-ups of unknown names are limited, so that known mailboxes do not queue behind an attack. Failures are not cached.
+ */
+import { decide } from "../../engine/verdict.ts";
+import { Deadlines } from "../kit/deadlines.ts";
+import { WaitingLine } from "../kit/semaphore.ts";
+import { Lookup } from "../lookup.ts";
+import {
+  type Log,
+  type LookupOptions,
+  type MailboxFacts,
+  type MailboxId,
+  type MailboxStore,
+  type StoreCapabilities,
+  StoreError,
+} from "../store.ts";
+import { AnswerCache, type CachedAnswer, type CacheSettings, cacheKey, isFresh } from "./answer-cache.ts";
+import { StaleAnswers } from "./stale-answers.ts";
+
+export interface CacheContext {
+  /** Milliseconds for a whole look-up, the same as that of the guard. */
+  readonly timeout: number;
+  readonly log: Log;
+}
+
+/** Counted since the last reload. */
+export interface CacheCounts {
+  readonly hits: number;
+  readonly misses: number;
+  /** Expired answers served because the store failed or was slow. */
+  readonly stale: number;
+  /** Look-ups that waited for an equal one. */
+  readonly coalesced: number;
+  readonly entries: number;
+}
+
+/**
+ * Concurrent look-ups of names that are not cached as existing. The others wait here and not in the store, where renewals
+ * for known mailboxes would wait behind all names of an attack.
+ */
+const UNKNOWN_KEYS_MAX = 64;
+/** Lower bound where the store serves fewer, so that the circuit breaker sees enough parallel failures to open. */
+const UNKNOWN_KEYS_MIN = 8;
+
+export class CachedStore implements MailboxStore {
+  readonly name: string;
+  readonly capabilities: StoreCapabilities;
+  readonly #store: MailboxStore;
+  readonly #timeout: number;
+  readonly #deadlines: Deadlines;
+  readonly #answers: AnswerCache;
+  readonly #staleAnswers: StaleAnswers;
+  readonly #inFlight = new Map<string, Promise<MailboxFacts>>();
+  readonly #unknownKeys: WaitingLine;
+  /** Incremented by each purge; an answer to a look-up of an earlier generation is not cached. */
+  #generation = 0;
+  #hits = 0;
+  #misses = 0;
+  #coalesced = 0;
+
+  constructor(store: MailboxStore, settings: CacheSettings, { timeout, log }: CacheContext) {
+    this.name = store.name;
+    this.capabilities = store.capabilities;
+    this.#store = store;
+    this.#timeout = timeout;
+    this.#deadlines = new Deadlines(timeout);
+    this.#answers = new AnswerCache(settings);
+    this.#staleAnswers = new StaleAnswers({ name: store.name, staleTtl: settings.staleTtl, timeout, log });
+    const concurrency = Math.min(store.capabilities.concurrency ?? UNKNOWN_KEYS_MAX, UNKNOWN_KEYS_MAX);
+    this.#unknownKeys = new WaitingLine(Math.max(concurrency, UNKNOWN_KEYS_MIN));
+  }
+
+  get counts(): CacheCounts {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      stale: this.#staleAnswers.served,
+      coalesced: this.#coalesced,
+      entries: this.#answers.size,
+    };
+  }
+
+  lookup(mailbox: MailboxId): MailboxFacts | Promise<MailboxFacts> {
+    const key = cacheKey(mailbox);
+    const cached = this.#answers.get(key);
+    if (cached !== undefined && isFresh(cached)) {
+      this.#hits++;
+      return cached.facts;
+    }
+    const inFlight = this.#inFlight.get(key);
+    if (inFlight !== undefined) {
+      this.#coalesced++;
+      return this.#withDeadline(this.#join(key, mailbox, inFlight), () => {});
+    }
+    this.#misses++;
+    return this.#refresh(key, mailbox, cached);
+  }
+
+  ping(options: LookupOptions): Promise<void> {
+    return this.#store.ping(options);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  /** Removes all answers, or those for one mailbox; without a detail, those for its folders as well. */
+  purge(mailbox?: MailboxId): void {
+    this.#generation++;
+    this.#inFlight.clear();
+    this.#answers.purge(mailbox);
+  }
+
+  /**
+   * Waits for a look-up that began before this one was wanted. Its answer may be older than the question and would then
+   * refuse mail to a mailbox made in between: a refusal that may not be cached is looked up again. A look-up that is in
+   * flight by then has begun late enough.
+   */
+  async #join(key: string, mailbox: MailboxId, inFlight: Promise<MailboxFacts>): Promise<MailboxFacts> {
+    const facts = await inFlight;
+    const cached = this.#answers.get(key);
+    const isCached = cached?.facts === facts && isFresh(cached);
+    if (isCached || decide(mailbox, facts) === "accept") return facts;
+    return this.#inFlight.get(key) ?? this.#refresh(key, mailbox, cached);
+  }
+
+  /** One deadline covers all that a look-up waits for. */
+  #withDeadline(answer: Promise<MailboxFacts>, cancel: () => void): Promise<MailboxFacts> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.#deadlines.add(() => {
+        cancel();
+        reject(new StoreError("timeout", `${this.name}: no answer within ${this.#timeout} ms`));
+      });
+      answer.then(resolve, reject).finally(() => this.#deadlines.remove(deadline));
+    });
+  }
+
+  /** Asks the store: at once for a mailbox that is known to exist, else when the limit for unknown names admits it. */
+  #refresh(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
+    if (cached?.facts.exists === true) return this.#ask(key, mailbox, cached);
+    return this.#unknownKeys.isFree ? this.#askUnknown(key, mailbox, cached) : this.#enqueueUnknown(key, mailbox);
+  }
+
+  #askUnknown(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
+    const answer = this.#ask(key, mailbox, cached);
+    if (answer instanceof Promise) {
+      const release = () => this.#unknownKeys.give();
+      this.#unknownKeys.take();
+      answer.then(release, release);
+    }
+    return answer;
+  }
+
+  #enqueueUnknown(key: string, mailbox: MailboxId): Promise<MailboxFacts> {
+    let onSlot = () => {};
+    const answer = new Promise<MailboxFacts>((resolve) => {
+      onSlot = () => resolve(this.#onSlot(key, mailbox));
+    });
+    this.#unknownKeys.wait(onSlot);
+    return this.#withDeadline(answer, () => this.#unknownKeys.forget(onSlot));
+  }
+
+  /** An equal look-up that began while this one waited has begun late enough. */
+  async #onSlot(key: string, mailbox: MailboxId): Promise<MailboxFacts> {
+    const cached = this.#answers.get(key);
+    if (cached !== undefined && isFresh(cached)) return cached.facts;
+    return this.#inFlight.get(key) ?? this.#askUnknown(key, mailbox, cached);
+  }
+
+  #ask(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
+    try {
+      // A signal of its own: others may wait for the answer when the client that asked first is gone.
+      const answer = this.#store.lookup(mailbox, new Lookup());
+      if (!(answer instanceof Promise)) return this.#keep(key, mailbox, answer);
+      const generation = this.#generation;
+      const renewal = this.#renew(key, mailbox, answer, cached);
+      const shared = this.#staleAnswers.canServe(mailbox, cached)
+        ? this.#staleAnswers.whileSlow(renewal, cached, () => generation === this.#generation)
+        : renewal;
+      this.#inFlight.set(key, shared);
+      return shared;
+    } catch (error) {
+      return this.#staleAnswers.ifError(mailbox, cached, error);
+    }
+  }
+
+  async #renew(
+    key: string,
+    mailbox: MailboxId,
+    answer: Promise<MailboxFacts>,
+    cached: CachedAnswer | undefined,
+  ): Promise<MailboxFacts> {
+    const generation = this.#generation;
+    try {
+      const facts = await answer;
+      return generation === this.#generation ? this.#keep(key, mailbox, facts) : facts;
+    } catch (error) {
+      return this.#staleAnswers.ifError(mailbox, generation === this.#generation ? cached : undefined, error);
+    } finally {
+      // Before the answer reaches anybody who waits, so that none of them joins a look-up that has ended.
+      if (generation === this.#generation) this.#inFlight.delete(key);
+    }
+  }
+
+  #keep(key: string, mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
+    this.#staleAnswers.onAnswer();
+    this.#answers.put(key, mailbox, facts);
+    return facts;
+  }
+}
