@@ -1,8 +1,8 @@
 /**
- * Command lines in the manner of Cyrus' services: single-letter options stand alone and take their argument as the next
- * word, so "-U250" is refused (Cyrus master/service.c). Long options are ours.
+ * Command lines, parsed by node:util. As in Cyrus' services, single-letter options stand alone and take their argument as
+ * the next word: "-U250" and "-DX" are refused (Cyrus master/service.c). Long options also take "--name=value".
  */
-
+import { parseArgs } from "node:util";
 import { UsageError } from "../io.ts";
 
 /** Whether an option takes an argument. */
@@ -21,26 +21,31 @@ export function parseOptions<Name extends string>(
   args: readonly string[],
   kinds: Readonly<Record<Name, OptionKind>>,
 ): Options<Name> {
+  const options = Object.fromEntries(Object.entries<OptionKind>(kinds).map(([name, kind]) => definition(name, kind)));
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
   const given = new Set<Name>();
   const values: Partial<Record<Name, string>> = {};
   const words: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const word = args[i] as string;
-    if (word === "--") {
-      words.push(...args.slice(i + 1));
-      break;
-    }
-    if (!word.startsWith("-") || word === "-") {
-      words.push(word);
+  for (const token of tokens) {
+    if (token.kind === "positional") words.push(token.value);
+    if (token.kind !== "option") continue;
+    const { rawName, value, inlineValue, index } = token;
+    const isShort = !rawName.startsWith("--");
+    const word = args[index] ?? rawName;
+    if (!Object.hasOwn(kinds, rawName) || (isShort && word !== rawName)) throw new UsageError(`unknown option ${word}`);
+    const name = rawName as Name;
+    given.add(name);
+    if (kinds[name] === "flag") {
+      if (inlineValue) throw new UsageError(`option ${rawName} takes no argument`);
       continue;
     }
-    if (!Object.hasOwn(kinds, word)) throw new UsageError(`unknown option ${word}`);
-    const name = word as Name;
-    given.add(name);
-    if (kinds[name] === "flag") continue;
-    const value = args[++i];
-    if (value === undefined) throw new UsageError(`option ${word} needs an argument`);
+    if (value === undefined) throw new UsageError(`option ${rawName} needs an argument`);
     values[name] = value;
   }
   return { given, values, words };
+}
+
+function definition(name: string, kind: OptionKind) {
+  const type = kind === "flag" ? ("boolean" as const) : ("string" as const);
+  return name.startsWith("--") ? [name.slice(2), { type }] : [name.slice(1), { type, short: name.slice(1) }];
 }
