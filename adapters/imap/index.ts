@@ -1,11 +1,13 @@
 /** The store "imap": a live Cyrus server, asked as its administrator. docs/store-imap.md is its manual. */
+
 import type { StoreAdapter } from "../../src/store/store.ts";
 import { checkLibrary } from "./commands.ts";
+import { manifest } from "./manifest.ts";
 import { type ImapOptions, parseOptions } from "./options.ts";
 import { ImapStore } from "./store.ts";
 
 export const adapter: StoreAdapter<ImapOptions> = {
-  name: "imap",
+  ...manifest,
   parse: parseOptions,
   open(options, { log }) {
     checkLibrary();

@@ -3,6 +3,7 @@
  * on reading. Whatever is wrong with the file, that is an error and never an absence, and soon after it is tried again.
  */
 import { type FolderPaths, type Log, type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
+import { describeMailbox, RowError } from "../sql/columns.ts";
 import { Connection } from "./connection.ts";
 import { describeFault, isFileFault, isLock } from "./fault.ts";
 import {
@@ -15,7 +16,6 @@ import {
   walBeside,
 } from "./file-state.ts";
 import { isOpen } from "./invitation.ts";
-import { describeMailbox, RowError } from "./row.ts";
 import type { Layout } from "./tables.ts";
 
 /** Milliseconds between two looks at the path for a file that was replaced, and between two tries of one at fault. */

@@ -1,10 +1,13 @@
 /** The SQLite store: mailboxes out of a database file, in our own schema or by a site's own queries. */
+
 import type { ConfigReader, StoreAdapter } from "../../src/store/store.ts";
+import type { ZeroLimit } from "../sql/columns.ts";
+import { parseQuery, type Query } from "../sql/query-text.ts";
+import { sqliteDialect } from "./dialect.ts";
+import { manifest } from "./manifest.ts";
 import { NativeLayout } from "./native.ts";
 import { syntaxErrorOf } from "./read-only.ts";
-import type { ZeroLimit } from "./row.ts";
 import { SiteLayout } from "./site.ts";
-import { parseQuery, type Query } from "./sql-text.ts";
 import { type SqliteOptions, SqliteStore } from "./store.ts";
 import type { Layout } from "./tables.ts";
 
@@ -12,7 +15,7 @@ import type { Layout } from "./tables.ts";
 const BUSY_TIMEOUT_MAX = 1000;
 
 export const adapter: StoreAdapter<SqliteOptions> = {
-  name: "sqlite",
+  ...manifest,
 
   parse(config) {
     if (config.isSet("sql_engine") && config.choice("sql_engine") !== "sqlite") {
@@ -41,7 +44,7 @@ function layoutFrom(config: ConfigReader): Layout {
 function queryFrom(config: ConfigReader, key: string): Query | null {
   const text = config.string(key);
   if (text === null) return null;
-  const query = parseQuery(text, (problem) => config.error(key, problem));
+  const query = parseQuery(text, sqliteDialect, (problem) => config.error(key, problem));
   const problem = syntaxErrorOf(query.sql);
   if (problem !== null) throw config.error(key, problem);
   if (query.parameters.length === 0) {

@@ -20,8 +20,8 @@ import {
   rightsFrom,
   usageFrom,
   type ZeroLimit,
-} from "./row.ts";
-import { PLACEHOLDER } from "./sql-text.ts";
+} from "../sql/columns.ts";
+import { PLACEHOLDER } from "./dialect.ts";
 import type { Layout, Tables } from "./tables.ts";
 
 const limits = "storage_limit, storage_used, message_limit, message_used";
@@ -143,7 +143,7 @@ class NativeTables implements Tables {
   }
 }
 
-const emptyTable = "sqlite: the table mailboxes is empty; nobody is taken for unknown before it holds a first mailbox";
+const emptyTable = "sqlite: the table mailboxes is empty, so no mailbox is taken for absent: insert a first one";
 
 /** Through the shared form +user/fred/Lists, a user's folder is addressed as a shared one. */
 function ownerWithin(folders: readonly string[]): string | undefined {

@@ -1,5 +1,5 @@
 import type { Database } from "better-sqlite3";
-import type { Query } from "./sql-text.ts";
+import type { Query } from "../sql/query-text.ts";
 
 /** One step of the program behind a statement, as EXPLAIN tells it (https://www.sqlite.org/opcode.html). */
 interface Step {

@@ -1,18 +1,21 @@
-/** From the value of smmap_store to the adapter: one of ours, or a module of somebody else's. Loaded when wanted. */
+/** From the value of smmap_store to the adapter: a built-in one, or a third party's module. Loaded on demand. */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { ConfigError, StoreAdapter } from "./store.ts";
+import { manifest as imap } from "../../adapters/imap/manifest.ts";
+import { manifest as ldap } from "../../adapters/ldap/manifest.ts";
+import { manifest as sqlite } from "../../adapters/sqlite/manifest.ts";
+import type { ConfigError, StoreAdapter, StoreManifest } from "./store.ts";
 
-const builtIn: Readonly<Record<string, () => Promise<unknown>>> = {
+/** Stores that come with the program, in the order of the manual page. Their client libraries are not loaded by this. */
+export const builtInStores: readonly StoreManifest[] = [sqlite, ldap, imap];
+
+const adapters: Readonly<Record<string, () => Promise<unknown>>> = {
   sqlite: () => import("../../adapters/sqlite/index.ts"),
-  imap: () => import("../../adapters/imap/index.ts"),
   ldap: () => import("../../adapters/ldap/index.ts"),
+  imap: () => import("../../adapters/imap/index.ts"),
 };
-
-/** Names of the stores that come with the program. */
-export const builtInStores: readonly string[] = Object.keys(builtIn);
 
 /**
  * @param name a built-in store, a path (it begins with "/" or "." and is relative to `baseDirectory`), or a package's name
@@ -25,7 +28,7 @@ export async function loadAdapter(
   baseDirectory: string,
   refuse: (problem: string) => ConfigError,
 ): Promise<StoreAdapter> {
-  const load = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined;
+  const load = Object.hasOwn(adapters, name) ? adapters[name] : undefined;
   const module = await (load === undefined ? importModule(name, resolve(baseDirectory), refuse) : load());
   const { adapter } = module as { readonly adapter?: Partial<StoreAdapter> };
   if (typeof adapter?.parse !== "function" || typeof adapter.open !== "function") {
@@ -43,7 +46,7 @@ async function importModule(
   const path = isPath ? resolve(baseDirectory, name) : pathOfPackage(name, baseDirectory);
   if (path === null) {
     throw refuse(
-      `there is no such store (${builtInStores.join(", ")}), and no such package in node_modules of ` +
+      `there is no such store (${Object.keys(adapters).join(", ")}), and no such package in node_modules of ` +
         `${import.meta.dirname}, of ${baseDirectory}, or above them`,
     );
   }
@@ -51,7 +54,7 @@ async function importModule(
   try {
     return await import(pathToFileURL(path).href);
   } catch (cause) {
-    // That it is this file of ours that wants the module helps nobody.
+    // Node.js adds the path of this file, which is of no use to the administrator.
     const problem = String(cause).replace(/ (?:resolving ES modules )?imported from .*/s, "");
     throw refuse(`the module ${path} cannot be loaded: ${problem}`);
   }

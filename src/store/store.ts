@@ -128,8 +128,12 @@ export interface ConfigReader {
   duration(key: string): number;
   /** Octets. */
   bytes(key: string): number;
+  /** Name of the service in cyrus.conf, which prefixes options of this service alone: "smmap". */
+  readonly service: string;
   /** Whether the file sets the key, in any form. */
   isSet(key: string): boolean;
+  /** Whether the file sets the key for this service alone, by a name with its prefix. */
+  isSetForService(key: string): boolean;
   /**
    * Other defaults than those of the definitions, as they would be written in imapd.conf.
    * @param origin whose they are, for `smmapd conf`: "preset kolab"
@@ -152,11 +156,26 @@ export interface StoreContext {
   readonly log: Log;
 }
 
-/** A module that makes stores; what `smmap_store: NAME-OR-MODULE` loads, exported as `adapter`. */
-export interface StoreAdapter<Options = unknown> {
+/** Why a configuration describes a store. */
+export interface Detection {
+  /** For the log, such as "smmap_imap_server is set". */
+  readonly reason: string;
+  /** true: only where the configuration describes no other store. */
+  readonly isFallback?: boolean;
+}
+
+/** What is known of a store without loading its client library. */
+export interface StoreManifest {
+  /** Value of smmap_store. */
   readonly name: string;
-  /** Options of imapd.conf that only this adapter reads, beyond those of the manual page. */
+  /** Options of imapd.conf that only this store reads. */
   readonly keys?: readonly KeyDefinition[];
+  /** Whether a configuration with `smmap_store: auto` describes this store; null: it does not. Built-in stores alone are asked. */
+  detect?(config: ConfigReader): Detection | null;
+}
+
+/** A module that makes stores; what `smmap_store: NAME-OR-MODULE` loads, exported as `adapter`. */
+export interface StoreAdapter<Options = unknown> extends StoreManifest {
   /** Reads and judges the configuration without any I/O. Throws ConfigError. */
   parse(config: ConfigReader): Options;
   /** Makes the store at once. Never waits for the backend and does not fail because it is down. */

@@ -177,7 +177,7 @@ describe("smmapd conf", () => {
     const { status, err } = await conf("smmap_store: sqlit\n");
     expect(status).toBe(78);
     expect(err).toContain(
-      `${file}:2: smmap_store: there is no such store (sqlite, imap, ldap), and no such package in `,
+      `${file}:2: smmap_store: there is no such store (sqlite, ldap, imap), and no such package in `,
     );
     expect(err).toMatch(new RegExp(`node_modules of /\\S+, of ${folder}, or above them \\(value 'sqlit'\\)\n$`));
   });

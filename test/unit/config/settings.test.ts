@@ -19,7 +19,7 @@ describe("settings", () => {
         skipPlus: false,
       },
       policy: { overQuotaIsPermanent: false, failureIsAccepted: false },
-      leniency: { ignoresCase: false, fallsBack: false },
+      detailFallback: { ignoresCase: false, fallsBack: false },
       value: "key",
       accessMaps: new Set(),
       accessTexts: {
@@ -51,7 +51,7 @@ describe("settings", () => {
       breakerFailures: 5,
       breakerReset: 3000,
       cache: { size: 10_000, ttl: 60_000, quotaTtl: 15_000, negativeTtl: 0, staleTtl: 0 },
-      verdictsKept: 100_000,
+      acceptCacheSize: 100_000,
       store: { name: "sqlite", reason: "smmap_store: sqlite" },
     });
   });
@@ -69,8 +69,8 @@ describe("settings", () => {
     ["smmap_on_failure: ok", { policy: { overQuotaIsPermanent: false, failureIsAccepted: true } }],
     ["smmap_cache_size: 0", { cache: { size: 0 } }],
     ["smmap_cache_stale_ttl: 1h", { cache: { staleTtl: 3_600_000 } }],
-    ["smmap_detail_ignore_case: yes", { leniency: { ignoresCase: true, fallsBack: false } }],
-    ["smmap_plus_fallback: yes", { leniency: { ignoresCase: false, fallsBack: true } }],
+    ["smmap_detail_ignore_case: yes", { detailFallback: { ignoresCase: true, fallsBack: false } }],
+    ["smmap_plus_fallback: yes", { detailFallback: { ignoresCase: false, fallsBack: true } }],
     ["smmap_reply_value: mailbox", { value: "mailbox" }],
     ["smmap_access_map: access\tzugang", { accessMaps: new Set(["access", "zugang"]) }],
     ["smmap_text_absent: 100% unknown", { accessTexts: { absent: "100% unknown" } }],

@@ -17,8 +17,8 @@ describe("the store", () => {
     [ldap, "ldap", "ldap_uri and smmap_ldap_preset are set"],
     ["smmap_ldap_uri: ldap://a\n", "ldap", "smmap_ldap_uri is set"],
     ["ldap_uri: ldap://a\nsmmap_ldap_filter: (mail=%u)\n", "ldap", "ldap_uri and smmap_ldap_filter are set"],
-    ["proxy_password: x\n", "imap", "proxy_password is set, and nothing names another store"],
-    ["smmap_imap_password: x\n", "imap", "smmap_imap_password is set, and nothing names another store"],
+    ["proxy_password: x\n", "imap", "proxy_password is set, and no other store is described"],
+    ["smmap_imap_password: x\n", "imap", "smmap_imap_password is set, and no other store is described"],
     // A password alone never outweighs a store that the file describes.
     [`proxy_password: x\n${sqlite}`, "sqlite", "sql_engine is sqlite, sql_database and smmap_sql_query are set"],
   ])("of %j is %s", (lines, name, reason) => {
@@ -50,9 +50,9 @@ describe("the store", () => {
 
   it("may not be three, and the error lists them", () => {
     expect(configErrorOf(() => chooseStore(configOf(sqlite + ldap + imap)))).toBe(
-      "imapd.conf: smmap_store: several stores are configured, name one of them here: imap (smmap_imap_server is set), " +
+      "imapd.conf: smmap_store: several stores are configured, name one of them here: " +
         "sqlite (sql_engine is sqlite, sql_database and smmap_sql_query are set), " +
-        "ldap (ldap_uri and smmap_ldap_preset are set) (the file does not set it)",
+        "ldap (ldap_uri and smmap_ldap_preset are set), imap (smmap_imap_server is set) (the file does not set it)",
     );
   });
 });

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { adapter } from "../../../adapters/imap/index.ts";
+import { imapKeys } from "../../../adapters/imap/keys.ts";
 import { loadConfig } from "../../../src/config/config.ts";
-import { imapKeys } from "../../../src/config/keys-imap.ts";
 
 const page = readFileSync(new URL("../../../docs/store-imap.md", import.meta.url), "utf8");
 const blocks = [...page.matchAll(/^```\n(.*?)^```$/gms)].map(([, text = ""]) => text);

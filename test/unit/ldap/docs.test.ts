@@ -1,9 +1,9 @@
 /** docs/store-ldap.md says what the program does. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { ldapKeys } from "../../../adapters/ldap/keys.ts";
 import { presets } from "../../../adapters/ldap/presets.ts";
 import { parseLdapConf } from "../../../fixtures/servers/ldap-store.ts";
-import { ldapKeys } from "../../../src/config/keys-ldap.ts";
 import { chooseStore } from "../../../src/config/store-choice.ts";
 
 const page = readFileSync(new URL("../../../docs/store-ldap.md", import.meta.url), "utf8");

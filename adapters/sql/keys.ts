@@ -1,4 +1,4 @@
-import type { KeyDefinition } from "../store/store.ts";
+import type { KeyDefinition } from "../../src/store/store.ts";
 
 /** The sqlite store. */
 export const sqlKeys: readonly KeyDefinition[] = [

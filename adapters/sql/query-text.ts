@@ -3,52 +3,29 @@
  * them becomes a bound parameter; no part of an address ever becomes part of the text.
  */
 import type { ConfigError } from "../../src/store/store.ts";
+import type { Dialect } from "./dialect.ts";
 import { cyrusTokens, type Parameter, parameterNames } from "./parameters.ts";
-
-/**
- * A bare "?" would be looked at by the planner of a database with statistics (ANALYZE), which then plans the statement
- * anew for each address: several times the cost of the look-up. The "+" does nothing but hide it.
- */
-export const PLACEHOLDER = "+?";
 
 export interface Query {
   /** As the administrator wrote it, for errors. */
   readonly text: string;
-  /** The same without comments, each parameter as PLACEHOLDER, or as "?" where it is a pattern. */
+  /** The same without comments, each parameter as a placeholder of the dialect. */
   readonly sql: string;
-  /** What stands for each placeholder, in order. */
+  /** The parameter behind each placeholder, in order. */
   readonly parameters: readonly Parameter[];
 }
-
-/** SQLite's tokens as far as they matter here (https://www.sqlite.org/lang_expr.html), and Cyrus' tokens. */
-const tokens = new RegExp(
-  [
-    /(?<comment>--.*|\/\*[\s\S]*?(?:\*\/|$))/u,
-    /(?<text>'(?:[^']|'')*'|"(?:[^"]|"")*")/u,
-    /(?<identifier>`(?:[^`]|``)*`|\[[^\]]*\])/u,
-    /(?<unclosed>['"`[])/u,
-    /(?<cyrus>%(?:%|[uUdR1-9](?!\w)))/u,
-    /:(?<name>\w+)/u,
-    /(?<foreign>\?\d*|[@$]\w+)/u,
-    /(?<word>[\p{L}_][\p{L}\p{N}_$]*)/u,
-    /(?<other>[\d.]+\w*|[\s\S])/u,
-  ]
-    .map(({ source }) => source)
-    .join("|"),
-  "gu",
-);
 
 /**
  * @param refuse makes the error that names the key
  * @throws ConfigError where the text is not one SELECT, or has a parameter that we do not know
  */
-export function parseQuery(text: string, refuse: (problem: string) => ConfigError): Query {
+export function parseQuery(text: string, dialect: Dialect, refuse: (problem: string) => ConfigError): Query {
   const parameters: Parameter[] = [];
   const verbs: string[] = [];
   let sql = "";
   let depth = 0;
   let isOver = false;
-  for (const { 0: token, groups = {} } of text.matchAll(tokens)) {
+  for (const { 0: token, groups = {} } of text.matchAll(dialect.tokens)) {
     if (groups.comment !== undefined || /^\s$/.test(token)) {
       sql += " ";
       continue;
@@ -67,8 +44,7 @@ export function parseQuery(text: string, refuse: (problem: string) => ConfigErro
     if (parameter === null) sql += unescapePercent(token, refuse);
     else {
       parameters.push(parameter);
-      // A pattern has to be seen by the planner, or the column's index is of no use.
-      sql += /\b(?:LIKE|GLOB)\s*$/i.test(sql) ? "?" : PLACEHOLDER;
+      sql += dialect.placeholder(parameters.length, sql);
     }
   }
   const [first = "", main = first] = verbs;

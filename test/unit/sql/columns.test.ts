@@ -1,6 +1,6 @@
 /** Values of a row: what each type that SQLite knows means, at the edges. */
 import { describe, expect, it } from "vitest";
-import { flagFrom, limitFrom, RowError, rightsFrom, textFrom, usageFrom } from "../../../adapters/sqlite/row.ts";
+import { flagFrom, limitFrom, RowError, rightsFrom, textFrom, usageFrom } from "../../../adapters/sql/columns.ts";
 
 const largest = Number.MAX_SAFE_INTEGER;
 const blob = Buffer.from("1");

@@ -1,9 +1,10 @@
 /** The text of a site's query: parameters out of names and Cyrus' tokens, and nothing but one SELECT. */
 import { describe, expect, it } from "vitest";
-import { parseQuery } from "../../../adapters/sqlite/sql-text.ts";
+import { parseQuery } from "../../../adapters/sql/query-text.ts";
+import { sqliteDialect } from "../../../adapters/sqlite/dialect.ts";
 import { ConfigError } from "../../../src/store/store.ts";
 
-const parse = (text: string) => parseQuery(text, (problem) => new ConfigError(problem));
+const parse = (text: string) => parseQuery(text, sqliteDialect, (problem) => new ConfigError(problem));
 
 describe("parameters", () => {
   const cases: [text: string, sql: string, parameters: string[]][] = [
