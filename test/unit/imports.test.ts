@@ -67,7 +67,7 @@ describe("imports", () => {
       engine: ["engine"],
       store: ["store", "engine", "adapters"],
       config: ["config", "store", "engine"],
-      log: ["log", "store"],
+      log: ["log", "net/node-internals.ts", "store"],
       metrics: ["metrics", "store", "engine"],
       net: ["net", "metrics", "config", "store", "engine"],
       requests: ["requests", "metrics", "store", "engine"],
