@@ -9,7 +9,7 @@ export function unmapped(address: string): string {
 /**
  * The network that counts as one client: an IPv4 address, or the /64 prefix of an IPv6 address, which is the smallest
  * assignment to a site (RFC 6177).
- * @param address of the peer; undefined: a UNIX socket, on which clients cannot be told apart
+ * @param address of the peer; undefined: a UNIX socket, on which clients cannot be distinguished
  */
 export function networkOf(address: string | undefined): string | null {
   if (address === undefined) return null;

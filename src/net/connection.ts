@@ -288,7 +288,7 @@ export class Connection implements Resumable, Indexed, SlotWaiter {
     if (this.#unsent.length >= this.#options.limits.bytesPerConnection) this.#flush();
   }
 
-  /** Ends our side once the queue is empty, after the reply to a protocol error if there was one. */
+  /** Ends the connection once the queue is empty, after the reply to a protocol error if there was one. */
   #endWhenAnswered(): void {
     if (!this.#isFinal || this.#queue.size > 0 || this.#socket.writableEnded) return;
     this.#flush();

@@ -1,6 +1,6 @@
 /**
  * Everything that relies on undocumented parts of Node.js: the handle of a server or stream (`_handle`), and sockets that
- * read into a buffer of ours (`onread`), which Node.js documents for outgoing connections only. Where the parts have
+ * read into a buffer of the program (`onread`), which Node.js documents for outgoing connections only. Where the parts have
  * another form than expected, `interceptAccept` and `setNonBlocking` do nothing, and Node.js goes its own way.
  */
 import { type Server, Socket } from "node:net";
@@ -31,7 +31,7 @@ export function descriptorOf(server: Server): number {
 
 /**
  * Passes each accepted handle to `onAccept` in place of the server's event "connection". Errors, and handles that cannot
- * read into a buffer of ours, are left to Node.js.
+ * read into the shared buffer, are left to Node.js.
  */
 export function interceptAccept(server: Server, onAccept: (client: ClientHandle) => void): void {
   const handle = handleOf(server);

@@ -98,6 +98,11 @@ describe("imports", () => {
     ).toEqual([]);
   });
 
+  it("leave the handles of Node.js to node-internals.ts", () => {
+    const reaching = [...src, ...adapters].filter((file) => readFileSync(join(root, file), "utf8").includes("_handle"));
+    expect(reaching).toEqual(["src/net/node-internals.ts"]);
+  });
+
   it("leave `process` to main.ts and daemon.ts", () => {
     const touching = [...src, ...adapters].filter((file) => {
       const code = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");

@@ -43,75 +43,75 @@ describe("with the internals of the current Node.js", () => {
   beforeEach(() => acceptWithSharedBuffer(server, (socket) => void accepted.push(socket)));
 
   it("all sockets read into one buffer", async () => {
-    const [one, ours] = await client();
-    const [other, theirs] = await client();
+    const [one, first] = await client();
+    const [other, second] = await client();
     const chunks: Buffer[] = [];
-    for (const socket of [ours, theirs]) socket.on("data", (chunk: Buffer) => void chunks.push(chunk));
+    for (const socket of [first, second]) socket.on("data", (chunk: Buffer) => void chunks.push(chunk));
     one.write("one");
-    await once(ours, "data");
+    await once(first, "data");
     expect(chunks[0]?.toString()).toBe("one");
     other.write("two");
-    await once(theirs, "data");
+    await once(second, "data");
     expect(chunks[1]?.toString()).toBe("two");
     expect(chunks[0]?.toString()).toBe("two");
   });
 
   it("input that arrives before a listener is buffered up to a bound, and the rest is read later", async () => {
-    const [socket, ours] = await client();
-    const [other, theirs] = await client();
+    const [peer, socket] = await client();
+    const [other, otherSocket] = await client();
     const long = "0123456789".repeat(50_000);
-    socket.end(long);
+    peer.end(long);
     other.write("overwritten");
-    await once(theirs, "readable");
-    await once(ours, "readable");
+    await once(otherSocket, "readable");
+    await once(socket, "readable");
     for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
-    expect(ours.readableLength).toBeGreaterThan(0);
-    expect(ours.readableLength).toBeLessThan(200_000);
+    expect(socket.readableLength).toBeGreaterThan(0);
+    expect(socket.readableLength).toBeLessThan(200_000);
     let text = "";
-    ours.on("data", (chunk: Buffer) => {
+    socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
     });
-    await once(ours, "end");
+    await once(socket, "end");
     expect(text).toBe(long);
   });
 
   it("input is read and discarded when a socket is resumed without a listener", async () => {
-    const [socket, ours] = await client();
-    ours.resume();
+    const [peer, socket] = await client();
+    socket.resume();
     for (let i = 0; i < 5; i++) {
-      socket.write("unwanted");
-      await until(() => ours.bytesRead === 8 * (i + 1));
+      peer.write("unwanted");
+      await until(() => socket.bytesRead === 8 * (i + 1));
     }
-    socket.end();
-    await once(ours, "end");
+    peer.end();
+    await once(socket, "end");
   });
 
   it("nothing is read from a socket that is paused", async () => {
-    const [socket, ours] = await client();
+    const [peer, socket] = await client();
     let length = 0;
-    ours.on("data", (chunk: Buffer) => {
+    socket.on("data", (chunk: Buffer) => {
       length += chunk.length;
-      ours.pause();
+      socket.pause();
     });
     const long = "0123456789".repeat(500_000);
-    socket.end(long);
-    await once(ours, "data");
+    peer.end(long);
+    await once(socket, "data");
     for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
     expect(length).toBeLessThanOrEqual(64 * 1024);
-    expect(ours.readableLength).toBe(0);
-    ours.on("pause", () => setImmediate(() => ours.resume()));
-    ours.resume();
-    await once(ours, "end");
+    expect(socket.readableLength).toBe(0);
+    socket.on("pause", () => setImmediate(() => socket.resume()));
+    socket.resume();
+    await once(socket, "end");
     expect(length).toBe(long.length);
   });
 
   it("a socket that the client has half-closed can still be written to", async () => {
-    const [socket, ours] = await client();
-    ours.resume();
-    socket.end();
-    await once(ours, "end");
-    ours.end("reply");
-    const [reply] = await once(socket, "data");
+    const [peer, socket] = await client();
+    socket.resume();
+    peer.end();
+    await once(socket, "end");
+    socket.end("reply");
+    const [reply] = await once(peer, "data");
     expect(String(reply)).toBe("reply");
   });
 });

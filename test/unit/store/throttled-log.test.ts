@@ -37,7 +37,7 @@ describe("ThrottledLog", () => {
     expect(lines).toEqual(["warning one: first", "warning one: third"]);
   });
 
-  it("writes whole lines of any level, and tells whether a line was logged", () => {
+  it("writes whole lines of any level, and returns whether a line was logged", () => {
     const { log, lines } = throttled({ interval: 10 });
     expect(log.write("error", "a failure", "store: a failure [unavailable]")).toBe(true);
     expect(log.write("error", "a failure", "store: a failure [unavailable]")).toBe(false);
