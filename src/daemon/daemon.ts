@@ -10,7 +10,7 @@ import { type LogOptions, ProcessLog } from "../log/log.ts";
 import { Tally } from "../metrics/tally.ts";
 import { Observation } from "../monitor/endpoints.ts";
 import { Reporter } from "../monitor/status-report.ts";
-import { Server, type ServerWatch } from "../net/server.ts";
+import { type ConnectionObserver, Server } from "../net/server.ts";
 import { ConfigError, type Log } from "../store/store.ts";
 import { debugCommand, runDebugger } from "./debug-command.ts";
 import { fitOpenFiles, openFilesMax } from "./fd-limit.ts";
@@ -158,7 +158,7 @@ class Life {
     }
     let service = await this.#open(configuration, server, options);
     reporter.service = service;
-    if (isClient) server.welcome(standardClient(this.#io));
+    if (isClient) server.accept(standardClient(this.#io));
     this.#announce(server, service);
     const workers = this.#workers(server);
     reporter.others = workers;
@@ -339,7 +339,7 @@ class Life {
     await Promise.race([delay(rest), this.#endings.next()]);
   }
 
-  #watch({ uses, timeout }: LifeOptions, isClient: boolean): ServerWatch {
+  #watch({ uses, timeout }: LifeOptions, isClient: boolean): ConnectionObserver {
     const master = this.#master;
     const end = (reason: string) => this.#endings.want({ reason, haste: "unhurried", status: exit.ok });
     const count = new Uses({
@@ -356,7 +356,7 @@ class Life {
         if (program?.hasChanged()) end("the program has changed");
         count.opened();
       },
-      emptied: () => {
+      idle: () => {
         if (isClient) end("the client has hung up");
         else count.emptied();
       },

@@ -1,6 +1,7 @@
 import { fstatSync, type Stats } from "node:fs";
 import type { Writable } from "node:stream";
 import { isatty } from "node:tty";
+import { setNonBlocking } from "../net/node-internals.ts";
 import { Outlet } from "./buffered-sink.ts";
 import type { Entry, Format } from "./entry.ts";
 import { resolvesWithin } from "./timeout.ts";
@@ -29,7 +30,7 @@ export class StandardError {
     this.isRead = this.#isUsable && (isTerminal || stat?.isCharacterDevice() !== true);
     this.#outlet = new Outlet(format);
     if (!this.#isUsable) return;
-    if (isTerminal) unblock(stream);
+    if (isTerminal) setNonBlocking(stream);
     // A full disk can be emptied. Of others, whoever read is gone.
     const mayRecover = stat?.isFile() === true;
     stream.on("error", () => {
@@ -66,12 +67,4 @@ export class StandardError {
 function isClient(stderr: Stats): boolean {
   const stdin = fstatSync(0);
   return stderr.isSocket() && stderr.dev === stdin.dev && stderr.ino === stdin.ino;
-}
-
-/**
- * Node.js writes to terminals, unlike to pipes and sockets, synchronously, and has no public switch for it: a terminal
- * that is stopped (Ctrl-S) would stop the daemon.
- */
-function unblock(terminal: Writable & { readonly _handle?: { setBlocking?(isBlocking: boolean): void } }): void {
-  terminal._handle?.setBlocking?.(false);
 }

@@ -1,79 +1,81 @@
 /**
- * Clients who have just connected. Node.js accepts one in each turn of the event loop, so that those who come at the same
- * time would each have a turn of their own, and with it a transaction of the store and a wake-up when the reply goes out.
- * Here they wait, unread, until a turn goes by in which nobody comes, and are then welcomed together; or sooner, where
- * they are many or the turns are long. Only as many wait as have just left: those who come to stay need not, and another
- * process may have time for them.
+ * Batches accepted clients. Node.js accepts one client in each tick of the event loop, so clients that connect at the same
+ * time would each cost a tick, a transaction of the store and a wake-up for the reply. Accepted clients are therefore
+ * held back, unread, until a tick passes in which none is accepted, and are then handled together; earlier, when there are
+ * many of them or ticks are long. No more are held back than have just disconnected: clients that keep their connection
+ * gain nothing, and another process may be free to serve them.
  */
 
-/** As many as wait for each other at most. */
-const TOGETHER = 32;
-/** Milliseconds that the first one waits before the end of a turn is enough: turns may be long. */
-const PATIENCE = 1;
-/** Milliseconds for which it counts that somebody has left. */
+/** Clients in one batch at most. */
+const MAX_BATCH = 32;
+/** Milliseconds that the first client of a batch waits at most, plus the rest of the current tick. */
+const MAX_DELAY = 1;
+/** Milliseconds for which a closed connection lets one accepted client be held back. */
 const RECENT = 5;
 
-export class Arrivals<Client extends NonNullable<unknown>> {
-  readonly #welcome: (client: Client) => void;
+export class AcceptBatch<Client extends NonNullable<unknown>> {
+  readonly #handle: (client: Client) => void;
   readonly #now: () => number;
-  #waiting: Client[] = [];
-  /** When the first of them came. */
-  #since = 0;
-  /** As many have left lately and are not yet replaced by others, and when the last one did. */
-  #left = 0;
-  #leftAt = 0;
-  /** Somebody has come in this turn. */
-  #isNews = false;
-  #isLooking = false;
-  readonly #endTurn = (): void => {
-    if (this.#isNews && this.#now() - this.#since < PATIENCE) {
-      this.#isNews = false;
-      setImmediate(this.#endTurn);
+  #pending: Client[] = [];
+  /** When the first pending client was accepted. */
+  #pendingSince = 0;
+  /** Connections closed in the last RECENT ms, minus those accepted since. */
+  #closed = 0;
+  /** When the last connection was closed. */
+  #closedAt = 0;
+  /** A client was accepted in this tick. */
+  #hasGrown = false;
+  #isScheduled = false;
+  readonly #endTick = (): void => {
+    if (this.#hasGrown && this.#now() - this.#pendingSince < MAX_DELAY) {
+      this.#hasGrown = false;
+      setImmediate(this.#endTick);
     } else {
-      this.#isLooking = false;
-      this.welcome();
+      this.#isScheduled = false;
+      this.flush();
     }
   };
 
-  /** @param now a clock of milliseconds */
-  constructor(welcome: (client: Client) => void, now: () => number = () => performance.now()) {
-    this.#welcome = welcome;
+  /** @param now a clock in milliseconds */
+  constructor(handle: (client: Client) => void, now: () => number = () => performance.now()) {
+    this.#handle = handle;
     this.#now = now;
   }
 
+  /** Adds an accepted client, and flushes the batch when no more are expected. */
   add(client: Client): void {
     const now = this.#now();
-    this.#isNews = true;
-    if (this.#waiting.push(client) === 1) this.#since = now;
-    const expected = now - this.#leftAt < RECENT ? Math.min(this.#left, TOGETHER) : 0;
-    if (this.#waiting.length >= expected) this.welcome();
-    else this.#look();
+    this.#hasGrown = true;
+    if (this.#pending.push(client) === 1) this.#pendingSince = now;
+    const expected = now - this.#closedAt < RECENT ? Math.min(this.#closed, MAX_BATCH) : 0;
+    if (this.#pending.length >= expected) this.flush();
+    else this.#schedule();
   }
 
-  /** One who was welcomed has left. */
-  leave(): void {
+  /** Counts the end of a connection that was handled. */
+  onClose(): void {
     const now = this.#now();
-    if (now - this.#leftAt >= RECENT) this.#left = 0;
-    this.#leftAt = now;
-    this.#left++;
+    if (now - this.#closedAt >= RECENT) this.#closed = 0;
+    this.#closedAt = now;
+    this.#closed++;
   }
 
-  /** Welcomes those who wait, in the order in which they came. */
-  welcome(): void {
-    this.#left = Math.max(0, this.#left - this.#waiting.length);
+  /** Handles all pending clients, in the order in which they were accepted. */
+  flush(): void {
+    this.#closed = Math.max(0, this.#closed - this.#pending.length);
     try {
-      for (let client = this.#waiting.shift(); client !== undefined; client = this.#waiting.shift()) {
-        this.#welcome(client);
+      for (let client = this.#pending.shift(); client !== undefined; client = this.#pending.shift()) {
+        this.#handle(client);
       }
     } finally {
-      // Whoever comes after one with whom something went wrong.
-      if (this.#waiting.length > 0) this.#look();
+      // If the handler has thrown, the remaining clients are handled in a later tick.
+      if (this.#pending.length > 0) this.#schedule();
     }
   }
 
-  #look(): void {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    setImmediate(this.#endTurn);
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#endTick);
   }
 }

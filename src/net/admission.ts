@@ -1,162 +1,165 @@
-/** Who is served, who waits for that, and who is told to try again later. Whoever is served stays. */
+/**
+ * Admission control: which clients are served, which wait for a free connection, and which are rejected. A client that is
+ * served stays until it closes the connection.
+ */
 import type { Limits } from "../config/limits.ts";
-import type { Rarely } from "../store/kit/throttled-log.ts";
+import type { ThrottledLog } from "../store/kit/throttled-log.ts";
 import { NetworkCounts, networkOf } from "./client-address.ts";
 import type { Client } from "./connection.ts";
 import type { Protocol } from "./listener.ts";
-import { Farewells } from "./overload-replies.ts";
-import { type SweepClock, ticksOf } from "./timeout-sweep.ts";
+import { OverloadReplies } from "./overload-replies.ts";
+import { type SweepClock, sweepsIn } from "./timeout-sweep.ts";
 
-/** A client that has connected. */
-export interface Visitor {
+/** A client that has connected, and either is served or waits. */
+export interface PendingClient {
   readonly client: Client;
   readonly protocol: Protocol;
-  /** null: not known. */
+  /** null: unknown. */
   readonly network: string | null;
-  /** When it came, on the clock of sweeps. */
+  /** When it connected, on the clock of sweeps. */
   readonly since: number;
 }
 
 export interface AdmissionOptions {
   readonly clock: SweepClock;
-  readonly log: Rarely;
-  /** It is a client's turn. To be told of its end, with `leave`. */
-  readonly serve: (visitor: Visitor) => void;
-  /** Somebody who waited is gone. */
-  readonly onGone: () => void;
+  readonly log: ThrottledLog;
+  /** Serves a client; its end is to be reported with `release`. */
+  readonly serve: (pending: PendingClient) => void;
+  /** A waiting client has closed its connection. */
+  readonly onClose: () => void;
 }
 
-/** Connections that may wait before there are any limits. */
-const WAITING_MAX = 1024;
+/** Clients that may wait before limits are set. */
+const MAX_WAITING = 1024;
 
 export class Admission {
   readonly #options: AdmissionOptions;
-  /** null: they come later, and everybody waits for them. */
+  /** null: not set yet; all clients wait. */
   #limits: Limits | null = null;
   #served = 0;
   readonly #servedOf = new NetworkCounts();
-  /** Whoever came first is first. */
-  readonly #waiting = new Set<Visitor>();
+  /** First in, first out. */
+  readonly #waiting = new Set<PendingClient>();
   readonly #waitingOf = new NetworkCounts();
-  readonly #farewells = new Farewells();
+  readonly #overloadReplies = new OverloadReplies();
   #refused = 0;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
   }
 
+  /** Clients that wait for a free connection. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Clients so far that were told to try again later. */
+  /** Clients rejected so far. */
   get refused(): number {
     return this.#refused;
   }
 
   set limits(limits: Limits) {
     this.#limits = limits;
-    this.#admitWaiting();
+    this.#serveWaiting();
   }
 
-  /** Serves a client, now or when it is its turn. */
-  enter(client: Client, protocol: Protocol): void {
+  /** Serves a client now, queues it, or rejects it. */
+  admit(client: Client, protocol: Protocol): void {
     const network = networkOf(client.remoteAddress);
-    const visitor = { client, protocol, network, since: this.#options.clock.now };
-    if (this.#hasRoom() && !this.#isGreedy(network)) this.#admit(visitor);
-    else this.#letWait(visitor);
+    const pending = { client, protocol, network, since: this.#options.clock.now };
+    if (this.#hasRoom() && !this.#exceedsPerClientLimit(network)) this.#serve(pending);
+    else this.#enqueue(pending);
   }
 
-  /** One that was served is gone. */
-  leave({ network }: Visitor): void {
+  /** Frees the connection of a client that was served. */
+  release({ network }: PendingClient): void {
     this.#served--;
     this.#servedOf.remove(network);
-    this.#admitWaiting();
+    this.#serveWaiting();
   }
 
-  /** Turns those away who have waited too long. */
-  expire(): void {
+  /** Rejects clients that have waited longer than a request may take. */
+  rejectOverdue(): void {
     if (this.#limits === null) return;
-    const patience = ticksOf(this.#limits.requestTimeout);
-    for (const visitor of this.#waiting) {
-      if (this.#options.clock.now - visitor.since <= patience) return;
-      this.#call(visitor);
-      this.#turnAway(visitor);
+    const max = sweepsIn(this.#limits.requestTimeout);
+    for (const pending of this.#waiting) {
+      if (this.#options.clock.now - pending.since <= max) return;
+      this.#dequeue(pending);
+      this.#reject(pending);
     }
   }
 
-  /** Nobody waits any longer. */
+  /** Closes the connections of all clients that wait or have been rejected. */
   close(): void {
-    for (const visitor of this.#waiting) {
-      this.#call(visitor);
-      visitor.client.destroy();
+    for (const pending of this.#waiting) {
+      this.#dequeue(pending);
+      pending.client.destroy();
     }
-    this.#farewells.cut();
+    this.#overloadReplies.closeAll();
   }
 
   #hasRoom(): boolean {
     return this.#limits !== null && this.#served < this.#limits.connectionsMax;
   }
 
-  /** This client has as many connections as one may have. @param counts which connections */
-  #isGreedy(network: string | null, counts = this.#servedOf): boolean {
+  /** Whether a network has as many connections as one client may have. @param counts connections served, or waiting */
+  #exceedsPerClientLimit(network: string | null, counts = this.#servedOf): boolean {
     const { connectionsPerClient: max = 0 } = this.#limits ?? {};
     return max > 0 && network !== null && counts.of(network) >= max;
   }
 
-  #admit(visitor: Visitor): void {
+  #serve(pending: PendingClient): void {
     this.#served++;
-    this.#servedOf.add(visitor.network);
-    this.#options.serve(visitor);
+    this.#servedOf.add(pending.network);
+    this.#options.serve(pending);
   }
 
-  #admitWaiting(): void {
-    for (const visitor of this.#waiting) {
+  #serveWaiting(): void {
+    for (const pending of this.#waiting) {
       if (!this.#hasRoom()) return;
-      if (this.#isGreedy(visitor.network)) continue;
-      this.#call(visitor);
-      this.#admit(visitor);
+      if (this.#exceedsPerClientLimit(pending.network)) continue;
+      this.#dequeue(pending);
+      this.#serve(pending);
     }
   }
 
-  #letWait(visitor: Visitor): void {
-    this.#tellWhy(visitor);
-    const { client, network } = visitor;
-    const max = this.#limits?.connectionsWaiting ?? WAITING_MAX;
-    if (this.#waiting.size >= max || this.#isGreedy(network, this.#waitingOf)) {
-      this.#turnAway(visitor);
+  #enqueue(pending: PendingClient): void {
+    this.#logReason(pending);
+    const { client, network } = pending;
+    const max = this.#limits?.connectionsWaiting ?? MAX_WAITING;
+    if (this.#waiting.size >= max || this.#exceedsPerClientLimit(network, this.#waitingOf)) {
+      this.#reject(pending);
       return;
     }
-    this.#waiting.add(visitor);
+    this.#waiting.add(pending);
     this.#waitingOf.add(network);
     client.on("error", () => {});
     client.once("end", () => {
-      // It has asked nothing, and nobody else would hear of its end.
-      if (this.#waiting.has(visitor)) client.destroy();
+      // The client has closed its side without a request, and no Connection listens yet.
+      if (this.#waiting.has(pending)) client.destroy();
     });
     client.once("close", () => {
-      if (!this.#waiting.has(visitor)) return;
-      this.#call(visitor);
-      this.#options.onGone();
+      if (!this.#waiting.has(pending)) return;
+      this.#dequeue(pending);
+      this.#options.onClose();
     });
   }
 
-  #tellWhy({ network }: Visitor): void {
+  #logReason({ network }: PendingClient): void {
     if (this.#limits === null) return;
-    const { connectionsMax, connectionsPerClient } = this.#limits;
+    const { connectionsMax, connectionsPerClient: max } = this.#limits;
     const { log } = this.#options;
     if (!this.#hasRoom()) log.warn("smmap_connections_max", `all ${connectionsMax} connections are in use`);
-    else log.warn("smmap_connections_per_client", `${network} has ${connectionsPerClient} connections, the rest waits`);
+    else log.warn("smmap_connections_per_client", `${network} has ${max} connections, its further connections wait`);
   }
 
-  #turnAway({ client, protocol }: Visitor): void {
+  #reject({ client, protocol }: PendingClient): void {
     this.#refused++;
-    this.#farewells.say(client, protocol);
+    this.#overloadReplies.send(client, protocol);
   }
 
-  /** It waits no longer. */
-  #call(visitor: Visitor): void {
-    this.#waiting.delete(visitor);
-    this.#waitingOf.remove(visitor.network);
+  #dequeue(pending: PendingClient): void {
+    this.#waiting.delete(pending);
+    this.#waitingOf.remove(pending.network);
   }
 }

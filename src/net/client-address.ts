@@ -1,14 +1,15 @@
-/** Who is one client, and how many connections each of them has. */
+/** Addresses of clients: what counts as one client, and how a client is named in logs. */
 import { isIPv4 } from "node:net";
 
-/** Without the prefix that an IPv4 address has on a socket of IPv6 (RFC 4291 section 2.5.5.2). */
+/** Removes the prefix of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
 export function unmapped(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
 /**
- * An IPv4 address, or the first 64 bits of one of IPv6: so many addresses has whoever has any (RFC 6177).
- * @param address of the other end; undefined: it is a UNIX socket, and nobody knows
+ * The network that counts as one client: an IPv4 address, or the /64 prefix of an IPv6 address, which is the smallest
+ * assignment to a site (RFC 6177).
+ * @param address of the peer; undefined: a UNIX socket, on which clients cannot be distinguished
  */
 export function networkOf(address: string | undefined): string | null {
   if (address === undefined) return null;
@@ -21,7 +22,7 @@ export function networkOf(address: string | undefined): string | null {
   return `${[...first, ...zeros, ...last].slice(0, 4).join(":")}::/64`;
 }
 
-/** Counts by network. What has none is not counted. */
+/** Connections by network. Connections without a network (null) are not counted. */
 export class NetworkCounts {
   readonly #counts = new Map<string, number>();
 
@@ -42,12 +43,12 @@ export class NetworkCounts {
 }
 
 /**
- * Who asks, in the original's words.
- * @param address of the other end; undefined: it is a UNIX socket
+ * The name of a client in the audit log, in the form of the original's.
+ * @param address of the peer; undefined: a UNIX socket
  */
 export function clientName(address: string | undefined): string {
   if (address === undefined) return "[unix socket]";
   const ip = unmapped(address);
-  // The original asks DNS for the name and waits. The one name that is known without it is this machine's.
+  // The original looks the name up in DNS and waits. Only the loopback's name is known without that.
   return ip === "::1" || ip.startsWith("127.") ? `localhost [${ip}]` : `[${ip}]`;
 }

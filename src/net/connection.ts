@@ -1,88 +1,64 @@
 /**
- * One client: bytes in, replies out in the order of the requests, look-ups overlapping. Reading pauses while the queue
- * is full, the client does not read its replies, or it is the turn of others, so nothing can grow without bound.
+ * One client connection: reads requests, overlaps their look-ups, and sends the replies in the order of the requests.
+ * Reading pauses while the reply queue is full, the client does not read its replies, or the quota of a tick is used up,
+ * so the memory of a connection is bounded.
  */
 import type { Duplex } from "node:stream";
 import type { Limits } from "../config/limits.ts";
 import { ProtocolError } from "../engine/netstring.ts";
+import type { Semaphore, SlotWaiter } from "../store/kit/semaphore.ts";
 import { Lookup } from "../store/lookup.ts";
 import { StoreError } from "../store/store.ts";
 import { clientName } from "./client-address.ts";
-import type { Enrolled } from "./connection-set.ts";
-import type { PlaceSeeker, Places } from "./request-slots.ts";
-import { atEndOfTurn, type Continuing, inLaterTurn, turn } from "./tick-scheduler.ts";
-import { type SweepClock, ticksOf } from "./timeout-sweep.ts";
+import type { Indexed } from "./connection-set.ts";
+import { ReplyQueue } from "./reply-queue.ts";
+import type { RequestDecoder, RequestHandler } from "./request-handler.ts";
+import { deferToNextTick, onTickEnd, type Resumable, tick } from "./tick-scheduler.ts";
+import { type SweepClock, sweepsIn } from "./timeout-sweep.ts";
 
-/** A socket, or what serves as one. */
+/** A socket, or a stream with the same events. */
 export type Client = Duplex & {
   readonly remoteAddress?: string | undefined;
-  /** "timeout" is emitted after so many milliseconds without traffic; 0 is never. */
+  /** Makes the stream emit "timeout" after so many milliseconds without traffic; 0: never. */
   setTimeout(milliseconds: number): unknown;
 };
 
-/** Cuts what a client sends into requests. All but `write` throw ProtocolError. */
-export interface RequestDecoder {
-  /** Octets that are waiting to be decoded. */
-  readonly pending: number;
-  /** Adds a chunk. It must not be changed before `keep`. */
-  write(chunk: Buffer): void;
-  /** Copies what is not decoded yet: the last chunk is about to be overwritten. */
-  keep(): void;
-  /** The next request, or null until more bytes come. */
-  next(): string | null;
-  /** Says that no more bytes will come. */
-  end(): void;
-}
-
-/** Says what a client gets for a request. Never throws, never rejects. */
-export interface RequestResponder {
-  /** The reply, at once where that can be. @param client who asks, for the audit */
-  respond(request: string, lookup: Lookup, client: string): string | Promise<string>;
-  /** The reply to what is no request; the last one of its connection. @param fault message of the ProtocolError */
-  refuse(fault: string, client: string): string;
-}
-
-/** What connections have in common. */
+/** Options shared by all connections of a protocol. */
 export interface ConnectionOptions {
-  /** Those of its beginning stay with a connection. */
+  /** A connection keeps the limits that it began with. */
   readonly limits: Limits;
-  readonly places: Places;
+  /** Slots for requests in flight, of all connections together. */
+  readonly requestSlots: Semaphore;
   readonly clock: SweepClock;
-  /** Asked for at each request, so that a new configuration counts at once. */
-  readonly responder: () => RequestResponder;
+  /** Called for each request, so that a new configuration applies at once. */
+  readonly handler: () => RequestHandler;
 }
 
-/** Why a client is dropped. */
-export type Overdue = "slow" | "silent";
+/** Why a connection is closed: the client stalled within a request or a reply, or was idle between requests. */
+export type TimeoutReason = "stalled" | "idle";
 
-/** A request whose reply is not sent yet. */
-interface Place {
-  readonly lookup: Lookup;
-  reply: string | null;
-}
-
-/** Requests of one connection that are answered in one turn of the event loop. */
-const SHARE = 64;
-/** On the clock of sweeps: it has not begun. */
+/** Requests of one connection that are answered in one tick of the event loop. */
+const REQUESTS_PER_TICK = 64;
+/** In place of a time on the clock of sweeps: not applicable. */
 const NEVER = -1;
-/** Milliseconds for the client to read our last words and close its side. */
+/** Milliseconds for the client to read the last reply and close its side. */
 const LINGER = 2_000;
 
-export class Connection implements Continuing, Enrolled, PlaceSeeker {
-  seat = 0;
+export class Connection implements Resumable, Indexed, SlotWaiter {
+  index = 0;
   readonly #socket: Client;
   readonly #options: ConnectionOptions;
   readonly #decoder: RequestDecoder;
   readonly #client: string;
-  #queue: Place[] = [];
-  /** Replies that wait for the end of the turn. */
+  readonly #queue = new ReplyQueue();
+  /** Replies that are written at the end of the tick. */
   #unsent = "";
   readonly #flush = (): void => {
     if (this.#unsent === "" || this.#socket.destroyed) return;
     const replies = this.#unsent;
     this.#unsent = "";
     this.#lastTraffic = this.#options.clock.now;
-    // A socket that has taken it all says "drain" for less than that, and then has nothing left.
+    // The stream asks to wait for "drain" from a lower mark on, even if the system has taken all of the data.
     const isTaken = this.#socket.write(replies, "latin1");
     if (isTaken || this.#isBlocked || this.#socket.writableLength < this.#options.limits.bytesPerConnection) return;
     this.#isBlocked = true;
@@ -90,32 +66,34 @@ export class Connection implements Continuing, Enrolled, PlaceSeeker {
     if (this.#isFinishing) this.#linger();
     this.#pauseOrResume();
   };
-  /** As much waits for the client as may; wait for "drain". */
+  /** The client does not read: its unread replies have reached the limit, until "drain". */
   #isBlocked = false;
-  /** We have had our share of this turn, or others are before us: goOn or takePlace is called. */
-  #isWaiting = false;
-  /** On the clock of sweeps: since when. */
-  #waitingSince = NEVER;
-  /** The turn of which #share is left. */
-  #turn = -1;
-  #share = 0;
-  /** On the clock of sweeps, or NEVER: a request has begun that is not whole yet. */
-  #halfSince = NEVER;
-  /** The same: the client has to read before anything else happens. */
+  /** Decoding is paused: tick quota used up, or no request slot free. `resume` or `onSlot` will be called. */
+  #isDeferred = false;
+  /** When decoding was paused, on the clock of sweeps. */
+  #deferredSince = NEVER;
+  /** The tick to which #quota belongs. */
+  #tick = -1;
+  /** Requests that may still be answered in this tick. */
+  #quota = 0;
+  /** When an incomplete request began, on the clock of sweeps, or NEVER. */
+  #incompleteSince = NEVER;
+  /** Since when nothing happens until the client reads or closes, on the clock of sweeps, or NEVER. */
   #unreadSince = NEVER;
   #lastTraffic: number;
-  /** The decoder has not been emptied since something new came. */
-  #hasNews = false;
+  /** There is input that the decoder has not been asked for. */
+  #hasInput = false;
   /** The client has closed its side. */
   #hasEnded = false;
-  /** Nothing more is decoded: the stream is at its end, or broken. */
+  /** Nothing more is decoded: end of the input, or protocol error. */
   #isFinal = false;
-  /** The server is closing: the stream ends with what was read. */
+  /** The server is closing: the connection ends after the requests that were read. */
   #isFinishing = false;
-  /** The server is closing, and the client has been silent for a while. */
-  #isSilent = false;
+  /** The server is draining, and the client has been idle for the time of `finishWhenIdle`. */
+  #isIdle = false;
+  /** The reply to a protocol error. */
   #fault: string | null = null;
-  #lingering: NodeJS.Timeout | undefined;
+  #lingerTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Client, decoder: RequestDecoder, options: ConnectionOptions) {
     this.#socket = socket;
@@ -123,206 +101,198 @@ export class Connection implements Continuing, Enrolled, PlaceSeeker {
     this.#decoder = decoder;
     this.#client = clientName(socket.remoteAddress);
     this.#lastTraffic = options.clock.now;
-    socket.on("data", (chunk: Buffer) => this.#read(chunk));
-    socket.on("end", () => this.#readEnd());
-    socket.on("drain", () => this.#drained());
-    socket.on("timeout", () => this.#timedOut());
-    // "close" follows, and a client that resets its connection is nobody's fault.
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("end", () => this.#onEnd());
+    socket.on("drain", () => this.#onDrain());
+    socket.on("timeout", () => this.#onTimeout());
+    // "close" follows; a reset by the client is no failure of the server.
     socket.on("error", () => {});
-    socket.on("close", () => this.#abandon());
+    socket.on("close", () => this.#onClose());
   }
 
-  /** Octets that we keep for the client, beyond the requests that are looked up. */
+  /** Octets of memory held for the client, without the requests whose look-ups are in flight. */
   get bytes(): number {
     const { readableLength, writableLength } = this.#socket;
     return this.#decoder.pending + readableLength + this.#unsent.length + writableLength;
   }
 
-  /** Drops a client that has had its time. @param patience ticks that it may keep bytes waiting; @returns why, if so */
-  expire(patience: number): Overdue | null {
-    const reason = this.#overdue(patience);
+  /** Closes the connection if a time-out has passed. @param maxStall sweeps that the client may stall; @returns why, if so */
+  checkTimeouts(maxStall: number): TimeoutReason | null {
+    const reason = this.#timeoutReason(maxStall);
     if (reason !== null) this.#socket.destroy();
     return reason;
   }
 
-  #overdue(patience: number): Overdue | null {
+  #timeoutReason(maxStall: number): TimeoutReason | null {
     if (this.#socket.destroyed) return null;
     const { clock, limits } = this.#options;
-    if (this.#unreadSince !== NEVER) return clock.now - this.#unreadSince > patience ? "slow" : null;
-    // What we have not looked at is not the client's fault, and the reply to what is looked up starts the clock again.
-    if (this.#isWaiting) return null;
-    if (this.#halfSince !== NEVER) return clock.now - this.#halfSince > patience ? "slow" : null;
-    if (this.#queue.length > 0) return null;
-    return clock.now - this.#lastTraffic > ticksOf(limits.idleTimeout) ? "silent" : null;
+    if (this.#unreadSince !== NEVER) return clock.now - this.#unreadSince > maxStall ? "stalled" : null;
+    // Time in which the server defers input or looks up is not the client's; the reply restarts the clock.
+    if (this.#isDeferred) return null;
+    if (this.#incompleteSince !== NEVER) return clock.now - this.#incompleteSince > maxStall ? "stalled" : null;
+    if (this.#queue.size > 0) return null;
+    return clock.now - this.#lastTraffic > sweepsIn(limits.idleTimeout) ? "idle" : null;
   }
 
-  /** Answers what was read, then ends. A client that does not take in its replies is dropped after a while. */
+  /** Answers what was read, then ends the connection; after LINGER even if the client does not read its replies. */
   finish(): void {
-    // A paused socket has read ahead of us; this emits "data".
+    // A paused socket may have read ahead; this emits "data".
     if (this.#socket.isPaused()) this.#socket.read();
     this.#isFinishing = true;
-    this.#hasNews = true;
+    this.#hasInput = true;
     this.#decode();
     if (this.#isBlocked || this.#socket.writableEnded) this.#linger();
   }
 
-  /** Ends once the client has asked nothing for so many milliseconds: right after a reply, its next request is under way. */
-  finishWhenSilent(milliseconds: number): void {
+  /** Ends the connection once the client has been idle for so long: right after a reply, its next request is under way. */
+  finishWhenIdle(milliseconds: number): void {
     this.#socket.setTimeout(milliseconds);
   }
 
-  /** Only when leaving; for the rest of its life the sweep looks after it. */
-  #timedOut(): void {
-    // What came while the process was busy is still unread: timers run first.
-    this.#isSilent = true;
+  /** The time of `finishWhenIdle` has passed. The time-outs of normal operation are the sweep's. */
+  #onTimeout(): void {
+    // Timers run before input is read: what arrived while the process was busy is still unread.
+    this.#isIdle = true;
     setImmediate(() => {
-      // A reply that is still due starts the clock again.
-      if (this.#isSilent && !this.#isBlocked && this.#queue.length === 0) this.finish();
+      // A pending reply restarts the timer.
+      if (this.#isIdle && !this.#isBlocked && this.#queue.size === 0) this.finish();
     });
   }
 
-  #read(chunk: Buffer): void {
-    this.#isSilent = false;
+  #onData(chunk: Buffer): void {
+    this.#isIdle = false;
     this.#lastTraffic = this.#options.clock.now;
     if (this.#isFinal || this.#isFinishing) return;
     this.#decoder.write(chunk);
-    this.#hasNews = true;
+    this.#hasInput = true;
     this.#decode();
     this.#decoder.keep();
   }
 
-  #readEnd(): void {
+  #onEnd(): void {
     this.#hasEnded = true;
-    this.#hasNews = true;
+    this.#hasInput = true;
     this.#decode();
   }
 
-  #drained(): void {
+  #onDrain(): void {
     this.#isBlocked = false;
     this.#unreadSince = NEVER;
-    clearTimeout(this.#lingering);
+    clearTimeout(this.#lingerTimer);
     this.#decode();
   }
 
-  /** We have a share of this turn, too. */
-  goOn(): void {
-    this.#isWaiting = false;
+  /** Continues decoding in a new tick. */
+  resume(): void {
+    this.#isDeferred = false;
     if (!this.#socket.destroyed) this.#decode();
   }
 
-  /** There is a place for one more request. */
-  takePlace(): void {
-    this.#isWaiting = false;
-    // Waiting was not the client's fault.
-    if (this.#halfSince !== NEVER) this.#halfSince += this.#options.clock.now - this.#waitingSince;
-    if (this.#hasRoom()) this.#takeNext();
+  /** Decodes one request, for which a slot is free. */
+  onSlot(): void {
+    this.#isDeferred = false;
+    // The wait for a slot does not count as time of an incomplete request.
+    if (this.#incompleteSince !== NEVER) this.#incompleteSince += this.#options.clock.now - this.#deferredSince;
+    if (this.#hasRoom()) this.#answerNext();
     this.#decode();
   }
 
-  /** Takes requests from the decoder as long as it is our turn and their replies have a place to go. */
+  /** Answers requests while the quota, the slots and the limits of the connection allow. */
   #decode(): void {
-    while (this.#mayTake() && this.#takeNext());
+    while (this.#mayDecode() && this.#answerNext());
     if (this.#hasEnded || this.#isFinal) this.#endWhenAnswered();
     this.#pauseOrResume();
   }
 
   #hasRoom(): boolean {
-    return !this.#isFinal && !this.#isBlocked && this.#queue.length < this.#options.limits.requestsPerConnection;
+    return !this.#isFinal && !this.#isBlocked && this.#queue.size < this.#options.limits.requestsPerConnection;
   }
 
-  #mayTake(): boolean {
-    if (!this.#hasNews || this.#isWaiting || !this.#hasRoom()) return false;
-    // Nothing will be taken, but somebody has to see that.
+  #mayDecode(): boolean {
+    if (!this.#hasInput || this.#isDeferred || !this.#hasRoom()) return false;
+    // There is no request, but #nextRequest has to notice the end of the input.
     if (this.#decoder.pending === 0) return true;
-    if (this.#turn !== turn) {
-      this.#turn = turn;
-      this.#share = SHARE;
+    if (this.#tick !== tick) {
+      this.#tick = tick;
+      this.#quota = REQUESTS_PER_TICK;
     }
-    const { places } = this.#options;
-    if (this.#share > 0 && places.isFree) {
-      this.#share--;
+    const { requestSlots } = this.#options;
+    if (this.#quota > 0 && requestSlots.isFree) {
+      this.#quota--;
       return true;
     }
-    this.#isWaiting = true;
-    this.#waitingSince = this.#options.clock.now;
-    if (places.isFree) inLaterTurn(this);
-    else places.seek(this);
+    this.#isDeferred = true;
+    this.#deferredSince = this.#options.clock.now;
+    if (requestSlots.isFree) deferToNextTick(this);
+    else requestSlots.enqueue(this);
     return false;
   }
 
-  /** Answers one request. @returns false: none is there */
-  #takeNext(): boolean {
-    const payload = this.#nextPayload();
-    if (payload === null) return false;
-    const reply = this.#respond(payload);
+  /** Answers one request. @returns false: there is none */
+  #answerNext(): boolean {
+    const request = this.#nextRequest();
+    if (request === null) return false;
+    const reply = this.#respond(request);
     if (reply !== null) this.#send(reply);
     return true;
   }
 
-  #nextPayload(): string | null {
+  #nextRequest(): string | null {
     try {
-      const payload = this.#decoder.next();
-      if (payload !== null) {
-        this.#halfSince = NEVER;
-        return payload;
+      const request = this.#decoder.next();
+      if (request !== null) {
+        this.#incompleteSince = NEVER;
+        return request;
       }
-      this.#hasNews = false;
-      if (this.#halfSince === NEVER && this.#decoder.pending > 0) this.#halfSince = this.#options.clock.now;
+      this.#hasInput = false;
+      if (this.#incompleteSince === NEVER && this.#decoder.pending > 0) this.#incompleteSince = this.#options.clock.now;
       if (this.#hasEnded) this.#decoder.end();
       this.#isFinal = this.#hasEnded || this.#isFinishing;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#isFinal = true;
-      this.#fault = this.#options.responder().refuse(error.message, this.#client);
+      this.#fault = this.#options.handler().refuse(error.message, this.#client);
     }
     return null;
   }
 
-  /** The reply, if it can be sent now; null when it has taken a place in the queue. */
-  #respond(payload: string): string | null {
+  /** The reply, if it can be sent now; null: it was added to the queue. */
+  #respond(request: string): string | null {
     const lookup = new Lookup();
-    const reply = this.#options.responder().respond(payload, lookup, this.#client);
+    const reply = this.#options.handler().respond(request, lookup, this.#client);
     const isReady = typeof reply === "string";
-    if (isReady && this.#queue.length === 0) return reply;
-    const place: Place = { lookup, reply: isReady ? reply : null };
-    this.#queue.push(place);
-    this.#options.places.take();
+    if (isReady && this.#queue.size === 0) return reply;
+    const pending = this.#queue.add(lookup, isReady ? reply : null);
+    this.#options.requestSlots.acquire();
     if (!isReady) {
       void reply.then((text) => {
-        place.reply = text;
+        pending.reply = text;
         this.#sendReady();
       });
     }
     return null;
   }
 
-  /** Sends the replies at the head of the queue, up to the first that is still missing. */
+  /** Sends the replies at the head of the queue that are ready. */
   #sendReady(): void {
-    let replies = "";
-    let ready = 0;
-    for (const place of this.#queue) {
-      if (place.reply === null) break;
-      replies += place.reply;
-      ready++;
-    }
-    if (ready === 0) return;
-    this.#queue.splice(0, ready);
-    this.#options.places.give(ready);
-    this.#send(replies);
+    const { count, text } = this.#queue.takeReady();
+    if (count === 0) return;
+    this.#options.requestSlots.release(count);
+    this.#send(text);
     this.#decode();
   }
 
   #send(replies: string): void {
-    if (this.#unsent === "") atEndOfTurn(this.#flush);
+    if (this.#unsent === "") onTickEnd(this.#flush);
     this.#unsent += replies;
     if (this.#unsent.length >= this.#options.limits.bytesPerConnection) this.#flush();
   }
 
-  /** Once the queue is empty: the last words, if the client broke the protocol, and our end of the connection. */
+  /** Ends the connection once the queue is empty, after the reply to a protocol error if there was one. */
   #endWhenAnswered(): void {
-    if (!this.#isFinal || this.#queue.length > 0 || this.#socket.writableEnded) return;
+    if (!this.#isFinal || this.#queue.size > 0 || this.#socket.writableEnded) return;
     this.#flush();
-    // The system has all of our replies, and nothing will come that could reset them away: closing says both.
+    // The kernel has all replies, and no unread input can come that would reset the connection: it may be closed at once.
     if (this.#hasEnded && this.#fault === null && this.#socket.writableLength === 0) {
       this.#socket.destroy();
       return;
@@ -330,32 +300,31 @@ export class Connection implements Continuing, Enrolled, PlaceSeeker {
     if (this.#fault === null) this.#socket.end();
     else this.#socket.end(this.#fault, "latin1");
     this.#unreadSince = this.#options.clock.now;
-    // What the client still sends is read and thrown away: closing on unread bytes would reset our last reply away.
+    // Further input is read and discarded: closing with unread input would reset the connection and lose the last reply.
     if (!this.#hasEnded || this.#isFinishing) this.#linger();
   }
 
   #linger(): void {
-    clearTimeout(this.#lingering);
-    this.#lingering = setTimeout(() => this.#socket.destroy(), LINGER);
+    clearTimeout(this.#lingerTimer);
+    this.#lingerTimer = setTimeout(() => this.#socket.destroy(), LINGER);
   }
 
   #pauseOrResume(): void {
-    const wait = !this.#isFinal && (this.#isWaiting || !this.#hasRoom());
+    const wait = !this.#isFinal && (this.#isDeferred || !this.#hasRoom());
     if (wait !== this.#socket.isPaused()) {
       if (wait) this.#socket.pause();
       else this.#socket.resume();
     }
   }
 
-  #abandon(): void {
-    clearTimeout(this.#lingering);
+  #onClose(): void {
+    clearTimeout(this.#lingerTimer);
     this.#isFinal = true;
-    if (this.#isWaiting) this.#options.places.forget(this);
-    // An error with its stack costs more than the rest of a short connection.
-    if (this.#queue.length === 0) return;
-    const gone = new StoreError("closed", "the client is gone");
-    for (const { lookup } of this.#queue) lookup.abort(gone);
-    this.#options.places.give(this.#queue.length);
-    this.#queue = [];
+    if (this.#isDeferred) this.#options.requestSlots.cancel(this);
+    const { size } = this.#queue;
+    // Creating an error with its stack costs more than the rest of a short connection.
+    if (size === 0) return;
+    this.#queue.abort(new StoreError("closed", "the client has closed the connection"));
+    this.#options.requestSlots.release(size);
   }
 }

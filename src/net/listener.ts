@@ -1,83 +1,84 @@
-/** Where the listening sockets come from. The only place that makes them. */
+/** Creates listening sockets: binds addresses or takes over inherited descriptors. No other file does. */
 import { chmodSync, chownSync, existsSync, lstatSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { ListenAddress } from "../config/settings.ts";
 import { ConfigError } from "../store/store.ts";
-import { acceptIntoOneBuffer } from "./accept.ts";
+import { acceptWithSharedBuffer } from "./accept.ts";
+import { descriptorOf } from "./node-internals.ts";
 import { withPathLock } from "./path-lock.ts";
 
-/** A listening socket that another process has bound, and keeps. */
+/** A listening socket that another process has bound and keeps open. */
 export interface InheritedSocket {
   readonly fd: number;
-  /** For the log. */
+  /** For log messages. */
   readonly name: string;
 }
 
-/** A listening socket and the protocol that is spoken on it. */
+/** A listening socket and its protocol. */
 export interface ServedSocket extends InheritedSocket {
   readonly protocol: Protocol;
 }
 
-/** Where to listen: an address to bind, or a socket that is bound already. */
+/** An address to bind, or a socket that is bound already. */
 export type ListenSource = ListenAddress | InheritedSocket;
 
-/** What is spoken on a socket: socketmap, or Postfix' policy delegation. */
+/** The protocol of a listening socket: socketmap, or Postfix' policy delegation. */
 export type Protocol = "socketmap" | "policy";
 
-/** Of a unix socket's file. */
+/** Owner and mode of the file of a UNIX socket. */
 export interface SocketRights {
   readonly mode: number;
-  /** User and group id; null: as it comes. */
+  /** User and group id; null: those of the process. */
   readonly uid: number | null;
   readonly gid: number | null;
 }
 
 export interface ListenOptions {
-  /** The option that says where, for messages. */
+  /** The option that names the address, for messages. */
   readonly key: string;
   readonly rights: SocketRights;
-  /** A client could not be accepted; the next one may be. */
+  /** Accepting a client failed; the server goes on listening. */
   readonly onAcceptError?: (error: Error) => void;
-  /** Chunks are overwritten once they are handled. Left out: they are not. */
+  /** Whether sockets share one read buffer, so that a chunk is valid only until its listeners return; false by default. */
   readonly isBufferShared?: boolean;
 }
 
 export interface Listener {
-  /** As it is bound: PATH or HOST:PORT, with the port that the system chose. */
+  /** PATH or HOST:PORT, with the port that the system chose for 0. */
   readonly name: string;
-  /** Of the system, for a process that is to listen on the same socket. */
+  /** Descriptor, for a process that listens on the same socket. */
   readonly fd: number;
-  /** Accepts no more, after those who are accepted already; the file of a unix socket that we made is removed. */
+  /** Stops listening and hands over the clients accepted so far; removes the file of a UNIX socket that was bound here. */
   close(): void;
 }
 
-/** Connections that the kernel may keep for us: as many as it will by default (net.core.somaxconn). */
+/** Connections that the kernel queues before they are accepted: the default of net.core.somaxconn. */
 const BACKLOG = 4096;
 
-/** @throws ConfigError where the address cannot be had */
+/** Listens for clients. @throws ConfigError where the address cannot be bound */
 export async function listen(
   source: ListenSource,
   { onConnection, ...options }: ListenOptions & { readonly onConnection: (socket: Socket) => void },
 ): Promise<Listener> {
-  // Exim closes its half after the request and reads on; see "half-close" in docs/differences.md.
+  // Exim closes its side after the request and reads on; see "half-close" in docs/differences.md.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
   const listener = await listenWith(server, source, options);
   if (!options.isBufferShared) return listener;
-  const arrivals = acceptIntoOneBuffer(server, onConnection);
+  const batch = acceptWithSharedBuffer(server, onConnection);
   const close = () => {
     listener.close();
-    arrivals.welcome();
+    batch.flush();
   };
   return { ...listener, close };
 }
 
-/** The same with a server that is made already, such as one of HTTP. */
+/** Makes an existing server listen, such as one of node:http. @throws ConfigError where the address cannot be bound */
 export async function listenWith(server: Server, source: ListenSource, options: ListenOptions): Promise<Listener> {
   const bound = () => bind(server, source, options.key);
   if ("path" in source) await withPathLock(source.path, () => removeIfStale(source.path).then(bound));
   else await bound();
-  // Without a listener an error would be the end of the process.
+  // An "error" event without a listener would end the process.
   server.on("error", options.onAcceptError ?? (() => {}));
   const listener = { name: nameOf(server, source), fd: descriptorOf(server), close: () => void server.close() };
   try {
@@ -111,25 +112,25 @@ function explain(source: ListenSource, cause: NodeJS.ErrnoException, key: string
   return new ConfigError(`${key}: cannot listen on ${where}: ${problem}`, { cause });
 }
 
-/** Node says EACCES of a folder that does not exist, too. */
+/** Node.js reports EACCES for a missing folder as well. */
 function explainFolder(folder: string): string {
   return existsSync(folder) ? `no right to write in ${folder}` : `there is no folder ${folder}; create it`;
 }
 
 function setRights(path: string, { mode, uid, gid }: SocketRights): void {
   try {
-    // Before the mode, for it takes away bits of it.
+    // chown clears bits of the mode, so the mode is set last.
     if (uid !== null || gid !== null) chownSync(path, uid ?? -1, gid ?? -1);
     chmodSync(path, mode);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const keys = uid === null ? "smmap_socket_group" : "smmap_socket_owner, smmap_socket_group";
-    const problem = code === "EPERM" ? "only root, or for a group its members, can do that" : message;
-    throw new ConfigError(`${keys}: cannot give ${path} away: ${problem}`, { cause });
+    const problem = code === "EPERM" ? "only root, or for a group its members, may do that" : message;
+    throw new ConfigError(`${keys}: cannot set owner or mode of ${path}: ${problem}`, { cause });
   }
 }
 
-/** Removes a socket's file that a dead process left. A living one is left alone: binding then says that it is in use. */
+/** Removes the file of a UNIX socket on which no process listens. In use, it stays, and binding reports EADDRINUSE. */
 export function removeStaleSocket(path: string): Promise<void> {
   return withPathLock(path, () => removeIfStale(path));
 }
@@ -149,14 +150,9 @@ function isRefused(path: string): Promise<boolean> {
   });
 }
 
-/** Node.js keeps it to itself, but documents no other way to hand a listening socket to a program that is started. */
-function descriptorOf(server: Server): number {
-  return (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
-}
-
 function nameOf(server: Server, source: ListenSource): string {
   const bound = server.address() as AddressInfo | string | null;
-  // Of an inherited unix socket Node.js does not know the path.
+  // Node.js does not know the path of an inherited UNIX socket.
   if (bound === null) return "fd" in source ? source.name : "";
   if (typeof bound === "string") return bound;
   return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;

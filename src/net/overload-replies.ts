@@ -1,43 +1,47 @@
-/** Clients for whom there is no room. Each is told to try again later, whatever it asks, and has a moment to read that. */
+/**
+ * Replies to clients for which no connection is free: each gets a temporary failure, whatever it asks, and a moment to
+ * read it.
+ */
 import { encodeNetstring } from "../engine/netstring.ts";
 import type { Client } from "./connection.ts";
 import type { Protocol } from "./listener.ts";
 
-const words: Readonly<Record<Protocol, string>> = {
+const replies: Readonly<Record<Protocol, string>> = {
   socketmap: encodeNetstring("TEMP Too many connections, try again later"),
-  // The status code is that of RFC 3463: a system that does not accept anything now.
+  // 4.3.2 is "system not accepting network messages" (RFC 3463).
   policy: "action=DEFER_IF_PERMIT 4.3.2 Too many connections, try again later\n\n",
 };
 
-/** Milliseconds for the client to read and close its side. */
+/** Milliseconds for the client to read the reply and close its side. */
 const LINGER = 2_000;
-/** Farewells at a time; beyond that connections are closed without a word, which mail servers take for the same. */
-const AT_A_TIME = 256;
+/** Replies under way at a time; further connections are closed without a reply, which mail servers treat alike. */
+const MAX_CONCURRENT = 256;
 
-export class Farewells {
-  readonly #leaving = new Map<Client, NodeJS.Timeout>();
+export class OverloadReplies {
+  readonly #open = new Map<Client, NodeJS.Timeout>();
 
-  say(client: Client, protocol: Protocol): void {
+  /** Sends the reply of a protocol and closes the connection. */
+  send(client: Client, protocol: Protocol): void {
     client.on("error", () => {});
-    if (this.#leaving.size >= AT_A_TIME) {
+    if (this.#open.size >= MAX_CONCURRENT) {
       client.destroy();
       return;
     }
-    this.#leaving.set(
+    this.#open.set(
       client,
       setTimeout(() => client.destroy(), LINGER),
     );
     client.once("close", () => {
-      clearTimeout(this.#leaving.get(client));
-      this.#leaving.delete(client);
+      clearTimeout(this.#open.get(client));
+      this.#open.delete(client);
     });
-    // What it asks is read and thrown away: closing on unread bytes would reset our words away.
+    // Input is read and discarded: closing with unread input would reset the connection and lose the reply.
     client.resume();
-    client.end(words[protocol], "latin1");
+    client.end(replies[protocol], "latin1");
   }
 
-  /** There is no time left. */
-  cut(): void {
-    for (const client of this.#leaving.keys()) client.destroy();
+  /** Closes all connections at once. */
+  closeAll(): void {
+    for (const client of this.#open.keys()) client.destroy();
   }
 }

@@ -1,15 +1,16 @@
 /**
- * A lock between processes for the path of a unix socket: a socket that another process has bound and does not listen on
- * yet cannot be told from a stale one. The lock is a folder beside the path.
+ * A lock between processes for the path of a UNIX socket. While a process has bound a socket and does not listen yet, its
+ * file cannot be distinguished from a stale one. The lock is a folder beside the path.
  */
 import { lstatSync, mkdirSync, rmdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Milliseconds after which the holder of a lock is taken for dead. */
+/** Milliseconds after which a lock counts as abandoned. */
 const LOCK_AGE = 5_000;
+/** Milliseconds between two attempts. */
 const LOCK_INTERVAL = 20;
 
-/** Runs `work` while no other process of ours holds the lock of the same path. Goes on without a lock that cannot be made. */
+/** Runs `work` with the lock of the path held; without it where the lock cannot be created. */
 export async function withPathLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
   const isLocked = await acquire(lock);
@@ -20,7 +21,7 @@ export async function withPathLock<T>(path: string, work: () => Promise<T>): Pro
   }
 }
 
-/** @returns false: a lock cannot be made there */
+/** @returns false: the lock cannot be created */
 async function acquire(lock: string): Promise<boolean> {
   let holder = "";
   let since = 0;
@@ -42,7 +43,7 @@ async function acquire(lock: string): Promise<boolean> {
   }
 }
 
-/** @returns false: it is no folder, or may not be removed */
+/** @returns false: it is not a folder, or may not be removed */
 function release(lock: string): boolean {
   try {
     rmdirSync(lock);

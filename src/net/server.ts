@@ -1,19 +1,14 @@
-/** All listening sockets and all connections of the daemon. */
+/** All listening sockets and client connections of a process. */
 import type { Limits } from "../config/limits.ts";
 import { NetstringDecoder } from "../engine/netstring.ts";
 import { PolicyDecoder } from "../engine/policy-request.ts";
 import type { ConnectionReport } from "../metrics/report.ts";
-import { Rarely } from "../store/kit/throttled-log.ts";
+import { Semaphore } from "../store/kit/semaphore.ts";
+import { ThrottledLog } from "../store/kit/throttled-log.ts";
 import type { Log } from "../store/store.ts";
-import { Admission, type Visitor } from "./admission.ts";
-import {
-  type Client,
-  Connection,
-  type ConnectionOptions,
-  type RequestDecoder,
-  type RequestResponder,
-} from "./connection.ts";
-import { Roster } from "./connection-set.ts";
+import { Admission, type PendingClient } from "./admission.ts";
+import { type Client, Connection, type ConnectionOptions } from "./connection.ts";
+import { ConnectionSet } from "./connection-set.ts";
 import {
   type Listener,
   type ListenSource,
@@ -22,72 +17,72 @@ import {
   type ServedSocket,
   type SocketRights,
 } from "./listener.ts";
-import { Places } from "./request-slots.ts";
-import { Sweep, ticksOf } from "./timeout-sweep.ts";
+import type { RequestDecoder, RequestHandler } from "./request-handler.ts";
+import { deferToNextTick } from "./tick-scheduler.ts";
+import { sweepsIn, TimeoutSweep } from "./timeout-sweep.ts";
 
-/** What may change while the server runs: a new configuration replaces it whole. */
+/** Settings that a reload replaces as a whole while the server runs. */
 export interface ServerSettings {
-  readonly responder: RequestResponder;
-  readonly policyResponder: RequestResponder;
+  readonly responder: RequestHandler;
+  readonly policyResponder: RequestHandler;
   readonly limits: Limits;
 }
 
-/** Who counts connections. */
-export interface ServerWatch {
+/** Is notified of connections. */
+export interface ConnectionObserver {
   /** A client was accepted. */
   opened(): void;
-  /** The last client is gone. */
-  emptied(): void;
+  /** The last open connection was closed. */
+  idle(): void;
 }
 
-/** Said of a client that is dropped. */
-const SLOW = "clients are dropped that take too long to send a request or to read replies";
-/** Ticks that a client may keep bytes waiting where there are too many of them. */
-const SHORT_PATIENCE = 1;
+/** Log message for connections that are closed by a time-out. */
+const STALLED = "connections were closed because the client took too long to send a request or to read replies";
+/** Sweeps that a client may stall while smmap_bytes_max is exceeded. */
+const SHORT_STALL = 1;
 
 export class Server {
   readonly #log: Log;
-  readonly #watch: ServerWatch | null;
+  readonly #observer: ConnectionObserver | null;
   #settings: ServerSettings | null;
   readonly #listeners: (Listener & { readonly protocol: Protocol })[] = [];
-  readonly #connections = new Roster<Connection>();
-  readonly #places = new Places(Number.POSITIVE_INFINITY);
-  readonly #sweep = new Sweep(() => this.#look());
-  readonly #rarely: Rarely;
+  readonly #connections = new ConnectionSet<Connection>();
+  readonly #requestSlots = new Semaphore(Number.POSITIVE_INFINITY, deferToNextTick);
+  readonly #sweep = new TimeoutSweep(() => this.#checkTimeouts());
+  readonly #throttledLog: ThrottledLog;
   readonly #admission: Admission;
-  /** What connections have in common with those before; made when wanted. */
+  /** Options shared by all connections of a protocol; built lazily. */
   #options: Partial<Record<Protocol, ConnectionOptions>> = {};
-  /** What all connections kept waiting at the last tick, in octets. */
+  /** Octets held for all connections at the last sweep. */
   #bytes = 0;
-  /** Milliseconds of silence after which a client is let go; null: we are not about to end. */
-  #silence: number | null = null;
+  /** Milliseconds without a request after which a connection ends; null: the server is not draining. */
+  #drainIdleTimeout: number | null = null;
   #isClosing = false;
-  #closing: NodeJS.Timeout | undefined;
+  #drainTimer: NodeJS.Timeout | undefined;
   #whenEmpty: (() => void)[] = [];
   #accepted = 0;
   #dropped = 0;
 
-  /** @param settings null: they come later, and clients wait for them */
-  constructor(settings: ServerSettings | null, log: Log, watch: ServerWatch | null = null) {
+  /** @param settings null: they are set later, and clients wait until then */
+  constructor(settings: ServerSettings | null, log: Log, observer: ConnectionObserver | null = null) {
     this.#settings = null;
     this.#log = log;
-    this.#watch = watch;
-    this.#rarely = new Rarely(log);
+    this.#observer = observer;
+    this.#throttledLog = new ThrottledLog(log);
     this.#admission = new Admission({
       clock: this.#sweep,
-      log: this.#rarely,
-      serve: (visitor) => this.#serve(visitor),
-      onGone: () => this.#left(),
+      log: this.#throttledLog,
+      serve: (pending) => this.#serve(pending),
+      onClose: () => this.#onConnectionClosed(),
     });
     if (settings !== null) this.settings = settings;
   }
 
-  /** Where it listens: PATH or HOST:PORT. */
+  /** Addresses of the listening sockets: PATH or HOST:PORT. */
   get addresses(): readonly string[] {
     return this.#listeners.map((listener) => listener.name);
   }
 
-  /** What it listens on. */
   get sockets(): readonly ServedSocket[] {
     return this.#listeners.map(({ fd, name, protocol }) => ({ fd, name, protocol }));
   }
@@ -103,15 +98,15 @@ export class Server {
     return this.#settings;
   }
 
-  /** From the next request on. What a connection by itself may do is settled at its beginning. */
+  /** Takes effect from the next request on. Connections keep the limits of a single connection that they began with. */
   set settings(settings: ServerSettings) {
     this.#settings = settings;
     this.#options = {};
-    this.#places.resize(settings.limits.requestsMax);
+    this.#requestSlots.resize(settings.limits.requestsMax);
     this.#admission.limits = settings.limits;
   }
 
-  /** @param rights of unix sockets' files; @throws ConfigError where an address cannot be had */
+  /** @param rights of the files of UNIX sockets; @throws ConfigError where an address cannot be bound */
   async listen(
     sources: readonly ListenSource[],
     rights: SocketRights,
@@ -119,42 +114,42 @@ export class Server {
   ): Promise<void> {
     const key = protocol === "socketmap" ? "smmap_listen" : "smmap_policy_listen";
     for (const source of sources) {
-      const onConnection = (client: Client) => this.welcome(client, protocol);
+      const onConnection = (client: Client) => this.accept(client, protocol);
       const onAcceptError = (error: Error) =>
-        this.#rarely.warn(key, `a client could not be accepted: ${error.message}`);
+        this.#throttledLog.warn(key, `accepting a connection failed: ${error.message}`);
       const listener = await listen(source, { key, rights, onConnection, onAcceptError, isBufferShared: true });
       this.#listeners.push({ ...listener, protocol });
     }
   }
 
-  /** Serves a client, now or when it is its turn. */
-  welcome(client: Client, protocol: Protocol = "socketmap"): void {
+  /** Serves a client that has connected, as soon as the limits allow. */
+  accept(client: Client, protocol: Protocol = "socketmap"): void {
     if (this.#isClosing) {
       client.destroy();
       return;
     }
     this.#accepted++;
-    this.#watch?.opened();
-    this.#admission.enter(client, protocol);
+    this.#observer?.opened();
+    this.#admission.admit(client, protocol);
     this.#sweep.start();
   }
 
   /**
-   * Accepts no more, lets each client go that has been silent for so many milliseconds, and the others after `timeout`
-   * milliseconds. Resolves when the last one is gone. May be called again, to hurry.
+   * Stops listening, and ends each connection once it has been idle for `idleTimeout` milliseconds, or after `timeout`
+   * milliseconds. Resolves when the last one is closed. A second call replaces the times of the first.
    */
-  async drain(silence: number, timeout: number): Promise<void> {
+  async drain(idleTimeout: number, timeout: number): Promise<void> {
     this.#stopListening();
-    this.#silence = silence;
-    for (const connection of this.#connections) connection.finishWhenSilent(silence);
-    clearTimeout(this.#closing);
-    if (Number.isFinite(timeout)) this.#closing = setTimeout(() => void this.close(), timeout);
+    this.#drainIdleTimeout = idleTimeout;
+    for (const connection of this.#connections) connection.finishWhenIdle(idleTimeout);
+    clearTimeout(this.#drainTimer);
+    if (Number.isFinite(timeout)) this.#drainTimer = setTimeout(() => void this.close(), timeout);
     await this.#emptied();
   }
 
-  /** Accepts no more, answers what was read, and resolves when the last connection is gone. */
+  /** Stops listening, answers what was read, and resolves when the last connection is closed. */
   async close(): Promise<void> {
-    // Whoever is accepted already gets a proper end, not a connection that is cut.
+    // Hands over the clients accepted so far, which are then ended properly instead of reset.
     this.#stopListening();
     this.#isClosing = true;
     this.#admission.close();
@@ -168,23 +163,23 @@ export class Server {
 
   async #emptied(): Promise<void> {
     if (!this.#isEmpty()) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
-    clearTimeout(this.#closing);
+    clearTimeout(this.#drainTimer);
   }
 
   #isEmpty(): boolean {
     return this.#connections.size === 0 && this.#admission.waiting === 0;
   }
 
-  #serve(visitor: Visitor): void {
-    const { client, protocol } = visitor;
+  #serve(pending: PendingClient): void {
+    const { client, protocol } = pending;
     const connection = new Connection(client, this.#decoderFor(protocol), this.#optionsFor(protocol));
     this.#connections.add(connection);
     this.#log.debug("accepted connection");
-    if (this.#silence !== null) connection.finishWhenSilent(this.#silence);
+    if (this.#drainIdleTimeout !== null) connection.finishWhenIdle(this.#drainIdleTimeout);
     client.once("close", () => {
       this.#connections.delete(connection);
-      this.#admission.leave(visitor);
-      this.#left();
+      this.#admission.release(pending);
+      this.#onConnectionClosed();
     });
   }
 
@@ -196,32 +191,32 @@ export class Server {
   #optionsFor(protocol: Protocol): ConnectionOptions {
     this.#options[protocol] ??= {
       limits: this.settings.limits,
-      places: this.#places,
+      requestSlots: this.#requestSlots,
       clock: this.#sweep,
-      responder: protocol === "socketmap" ? () => this.settings.responder : () => this.settings.policyResponder,
+      handler: protocol === "socketmap" ? () => this.settings.responder : () => this.settings.policyResponder,
     };
     return this.#options[protocol];
   }
 
-  /** At each tick. @returns false: nobody is there */
-  #look(): boolean {
+  /** Closes connections whose time-out has passed. @returns false: there are no connections left to check */
+  #checkTimeouts(): boolean {
     if (this.#settings === null) return true;
     const { bytesMax, requestTimeout } = this.#settings.limits;
-    const patience = this.#bytes > bytesMax ? SHORT_PATIENCE : ticksOf(requestTimeout);
+    const maxStall = this.#bytes > bytesMax ? SHORT_STALL : sweepsIn(requestTimeout);
     const before = this.#dropped;
     this.#bytes = 0;
     for (const connection of this.#connections) {
-      if (connection.expire(patience) === "slow") this.#dropped++;
+      if (connection.checkTimeouts(maxStall) === "stalled") this.#dropped++;
       else this.#bytes += connection.bytes;
     }
-    if (this.#dropped > before) this.#rarely.warn("smmap_request_timeout", SLOW);
-    this.#admission.expire();
+    if (this.#dropped > before) this.#throttledLog.warn("smmap_request_timeout", STALLED);
+    this.#admission.rejectOverdue();
     return !this.#isEmpty();
   }
 
-  #left(): void {
+  #onConnectionClosed(): void {
     if (!this.#isEmpty()) return;
-    this.#watch?.emptied();
+    this.#observer?.idle();
     for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 }

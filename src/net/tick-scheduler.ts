@@ -1,57 +1,57 @@
 /**
- * Turns of the event loop. Replies wait until the end of one, when every request that has arrived is answered: the
- * clients wake up together and their next requests arrive together, which saves both sides a good part of their system
- * calls. Whoever has more to do than is fair goes on in the turns that follow, in the order of asking, so that what
- * others have sent meanwhile is seen in between.
+ * Schedules work by ticks of the event loop. Replies are sent at the end of a tick, when every request that has arrived
+ * is answered: clients then wake up together and their next requests arrive together, which saves both sides a good part
+ * of their system calls. Work beyond the quota of a tick resumes in later ticks, first come, first served, and the event
+ * loop reads new input in between.
  */
 
-/** Who may have more to do than is fair. */
-export interface Continuing {
-  goOn(): void;
+/** Work that can be continued in a later tick. */
+export interface Resumable {
+  resume(): void;
 }
 
-/** Milliseconds after which those who still want to go on wait for one more turn. */
-const SHARE = 2;
+/** Milliseconds of resumed work in one tick; the rest is resumed in the next one. */
+const RESUME_TIME = 2;
 
-/** Grows with each turn in which a reply was sent or somebody went on. */
-export let turn = 0;
+/** Number of the current tick; only ticks that had callbacks or deferred work are counted. */
+export let tick = 0;
 
-let isEnding = false;
-const flushing: (() => void)[] = [];
-const continuing: Continuing[] = [];
+let isScheduled = false;
+const endCallbacks: (() => void)[] = [];
+const deferred: Resumable[] = [];
 
-/** Calls back at the end of this turn, before the program waits for anything. */
-export function atEndOfTurn(flush: () => void): void {
-  flushing.push(flush);
-  endSoon();
+/** Calls back at the end of this tick, before the event loop waits for input. */
+export function onTickEnd(callback: () => void): void {
+  endCallbacks.push(callback);
+  schedule();
 }
 
-/** Lets somebody go on in a later turn, soon. */
-export function inLaterTurn(who: Continuing): void {
-  continuing.push(who);
-  endSoon();
+/** Resumes work in a later tick, after the work that was deferred before it. */
+export function deferToNextTick(work: Resumable): void {
+  deferred.push(work);
+  schedule();
 }
 
-function endSoon(): void {
-  if (isEnding) return;
-  isEnding = true;
-  setImmediate(end);
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setImmediate(endTick);
 }
 
-function end(): void {
-  isEnding = false;
-  for (const flush of flushing.splice(0)) flush();
-  turn++;
-  if (continuing.length > 0) proceed();
+function endTick(): void {
+  isScheduled = false;
+  for (const callback of endCallbacks.splice(0)) callback();
+  tick++;
+  if (deferred.length > 0) resumeDeferred();
 }
 
-function proceed(): void {
-  const all = continuing.splice(0);
-  const late = performance.now() + SHARE;
+function resumeDeferred(): void {
+  const all = deferred.splice(0);
+  const deadline = performance.now() + RESUME_TIME;
   let done = 0;
-  while (done < all.length && (done === 0 || performance.now() < late)) all[done++]?.goOn();
+  while (done < all.length && (done === 0 || performance.now() < deadline)) all[done++]?.resume();
   if (done === all.length) return;
-  // Before those who have just asked to go on once more.
-  continuing.unshift(...all.slice(done));
-  endSoon();
+  // Ahead of work that was deferred meanwhile.
+  deferred.unshift(...all.slice(done));
+  schedule();
 }

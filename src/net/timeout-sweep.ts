@@ -1,40 +1,40 @@
 /**
- * The time of connections. One timer looks at all of them once a second: several timers for each, set back at each chunk,
- * would cost more than reading it. So a time-out comes up to two seconds late, and never early.
+ * Time-outs of connections. One timer checks all connections once a second: several timers for each connection, restarted
+ * at each chunk, would cost more than reading the chunk. A time-out is therefore up to two seconds late, and never early.
  */
 
-/** Milliseconds. */
-const TICK = 1_000;
+/** Milliseconds between two sweeps. */
+const INTERVAL = 1_000;
 
-/** What a sweep counts. */
+/** The unit in which connections measure time. */
 export interface SweepClock {
-  /** Ticks so far; it stands still while there is nothing to look at. */
+  /** Sweeps so far; stands still while there are no connections. */
   readonly now: number;
 }
 
-/** How many ticks must be exceeded so that so many milliseconds are over. @param milliseconds 0 is never */
-export function ticksOf(milliseconds: number): number {
-  return milliseconds === 0 ? Number.POSITIVE_INFINITY : Math.ceil(milliseconds / TICK);
+/** Number of sweeps that must be exceeded before so many milliseconds have passed. @param milliseconds 0: no limit */
+export function sweepsIn(milliseconds: number): number {
+  return milliseconds === 0 ? Number.POSITIVE_INFINITY : Math.ceil(milliseconds / INTERVAL);
 }
 
-export class Sweep implements SweepClock {
+export class TimeoutSweep implements SweepClock {
   now = 0;
-  readonly #look: () => boolean;
+  readonly #check: () => boolean;
   #timer: NodeJS.Timeout | null = null;
 
-  /** @param look called at each tick; false: there was nothing to look at */
-  constructor(look: () => boolean) {
-    this.#look = look;
+  /** @param check called at each sweep; false stops the timer until `start` */
+  constructor(check: () => boolean) {
+    this.#check = check;
   }
 
-  /** From now on there is something. */
+  /** Starts the timer; no-op if it runs. */
   start(): void {
-    this.#timer ??= setInterval(() => this.#tick(), TICK).unref();
+    this.#timer ??= setInterval(() => this.#sweep(), INTERVAL).unref();
   }
 
-  #tick(): void {
+  #sweep(): void {
     this.now++;
-    if (this.#look() || this.#timer === null) return;
+    if (this.#check() || this.#timer === null) return;
     clearInterval(this.#timer);
     this.#timer = null;
   }

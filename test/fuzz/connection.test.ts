@@ -24,7 +24,7 @@ const MEMORY_MAX = 200;
 const GROWTH_MAX = 40;
 
 const corpus = new URL("corpus/connection/", import.meta.url).pathname;
-const store = fileURLToPath(new URL("../../dist/fixtures/uneven-store.js", import.meta.url));
+const store = fileURLToPath(new URL("../../dist/fixtures/variable-latency-store.js", import.meta.url));
 const folder = new DaemonFolder();
 let daemon: Daemon;
 let witness: SocketmapClient;

@@ -1,18 +1,24 @@
-/** What a client may take of the server, and what it leaves to others: over real sockets, with the seconds made by hand. */
+/** Limits on what a client may use, over real sockets and with a clock that the tests move. */
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { netstring, type PuppetClient, PuppetServer, present, until } from "../../fixtures/puppet-server.ts";
-import { turn } from "../../src/net/tick-scheduler.ts";
+import {
+  ControllableServer,
+  netstring,
+  present,
+  type RecordingClient,
+  until,
+} from "../../fixtures/controllable-server.ts";
+import { tick } from "../../src/net/tick-scheduler.ts";
 
 const ok = (...keys: readonly string[]) => keys.map((key) => netstring(`OK ${key}`)).join("");
-const AWAY = netstring("TEMP Too many connections, try again later");
+const OVERLOADED = netstring("TEMP Too many connections, try again later");
 const tcp = { host: "127.0.0.1", port: 0 };
 
-let rig: PuppetServer;
+let rig: ControllableServer;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
-  rig = new PuppetServer();
+  rig = new ControllableServer();
 });
 
 afterEach(async () => {
@@ -20,12 +26,12 @@ afterEach(async () => {
   await rig.close();
 });
 
-/** Lets the server see so many seconds go by. */
+/** Advances the clock of the server. */
 function pass(seconds: number): void {
   vi.advanceTimersByTime(seconds * 1000);
 }
 
-/** Waits until all that a client has sent before is read. */
+/** Waits until everything that clients have sent before is read. */
 async function settle(): Promise<void> {
   const witness = rig.client();
   await witness.ask("fred").reads(ok("fred"));
@@ -33,33 +39,33 @@ async function settle(): Promise<void> {
   await until(() => witness.isClosed);
 }
 
-/** Waits until so many clients are there and what they have sent is read. A witness would need a place. */
+/** Waits until so many connections are open and their input is read. The request of a witness would need a slot. */
 async function arrived(clients: number): Promise<void> {
   await until(() => rig.server.connectionCounts.open === clients);
-  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  for (let ticks = 0; ticks < 20; ticks++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Asks more than it may without reading the replies, which it never does. */
-async function deafClient(): Promise<PuppetClient> {
-  const deaf = rig.client();
-  await deaf.ask("fred").reads(ok("fred"));
-  deaf.socket.pause();
+/** A client with more unread replies than the limit, which it never reads. */
+async function stalledClient(): Promise<RecordingClient> {
+  const stalled = rig.client();
+  await stalled.ask("fred").reads(ok("fred"));
+  stalled.socket.pause();
   const many = netstring(`cyrus ${"x".repeat(10_000)}`).repeat(50);
-  while (deaf.socket.writableLength <= 4 * many.length) {
-    deaf.socket.write(many, "latin1");
+  while (stalled.socket.writableLength <= 4 * many.length) {
+    stalled.socket.write(many, "latin1");
     await settle();
   }
-  return deaf;
+  return stalled;
 }
 
-/** Counts of the server, without those of witnesses. */
+/** Counts of the server that witnesses do not change. */
 function counts(): { readonly waiting: number; readonly refused: number; readonly dropped: number } {
   const { waiting, refused, dropped } = rig.server.connectionCounts;
   return { waiting, refused, dropped };
 }
 
-describe("time", () => {
-  it("for a request begins with its first octet, however often another one comes", async () => {
+describe("the time-out", () => {
+  it("of a request begins with its first octet and is not extended by further ones", async () => {
     await rig.start({ requestTimeout: 5_000 });
     const slow = rig.client();
     for (const octet of "10:cy") {
@@ -73,11 +79,11 @@ describe("time", () => {
     expect(slow.text).toBe("");
     expect(counts().dropped).toBe(1);
     expect(rig.lines).toEqual([
-      "smmap_request_timeout: clients are dropped that take too long to send a request or to read replies",
+      "smmap_request_timeout: connections were closed because the client took too long to send a request or to read replies",
     ]);
   });
 
-  it("for a request begins anew with the next one", async () => {
+  it("of a request begins anew with the next request", async () => {
     await rig.start({ requestTimeout: 5_000 });
     const steady = rig.client();
     for (let round = 1; round <= 4; round++) {
@@ -90,7 +96,7 @@ describe("time", () => {
     expect(counts().dropped).toBe(0);
   });
 
-  it("that a client is silent between requests is not that of a request", async () => {
+  it("of an idle connection applies between requests in place of that of a request", async () => {
     await rig.start({ requestTimeout: 5_000, idleTimeout: 60_000 });
     const idle = rig.client();
     await idle.ask("fred").reads(ok("fred"));
@@ -101,28 +107,28 @@ describe("time", () => {
     expect(counts().dropped).toBe(0);
   });
 
-  it("of a look-up counts neither as silence nor as slowness", async () => {
+  it("of an idle connection or a request does not include the time of look-ups", async () => {
     await rig.start({ requestTimeout: 5_000, idleTimeout: 5_000, requestsPerConnection: 1 });
     const asking = rig.client().ask("slow", "fred").send("10:cy");
-    await until(() => rig.puppet.pending.length === 1);
+    await until(() => rig.backend.pending.length === 1);
     pass(60);
-    rig.puppet.pending[0]?.answer(present);
+    rig.backend.pending[0]?.answer(present);
     await asking.reads(ok("slow", "fred"));
     pass(7);
     await asking.ended();
   });
 
-  it("for a request is neither more nor less for one that had to wait for a place", async () => {
+  it("of a request does not include the wait for a request slot", async () => {
     await rig.start({ requestTimeout: 5_000, requestsMax: 1 });
     const slow = rig.client().send("10:cy");
     await settle();
     const busy = rig.client().ask("slow");
-    await until(() => rig.puppet.pending.length === 1);
+    await until(() => rig.backend.pending.length === 1);
     pass(2);
     slow.send("rus");
     await arrived(2);
     pass(10);
-    rig.puppet.pending[0]?.answer(present);
+    rig.backend.pending[0]?.answer(present);
     await busy.reads(ok("slow"));
     await settle();
     pass(3);
@@ -132,22 +138,22 @@ describe("time", () => {
     expect(counts().dropped).toBe(1);
   });
 
-  it("for reading replies is as long as for a request", async () => {
+  it("for reading replies is that of a request", async () => {
     await rig.start({ requestTimeout: 5_000, idleTimeout: 3_600_000 });
-    const deaf = await deafClient();
+    const stalled = await stalledClient();
     pass(4);
     await settle();
-    expect(deaf.socket.destroyed).toBe(false);
+    expect(stalled.socket.destroyed).toBe(false);
     pass(4);
     await until(() => counts().dropped === 1);
     await until(() => rig.server.connectionCounts.open === 0);
   });
 });
 
-describe("the end", () => {
-  it("is not held up by a client that never reads its replies", async () => {
+describe("draining", () => {
+  it("is not delayed by a client that never reads its replies", async () => {
     await rig.start({ requestTimeout: 5_000, idleTimeout: 3_600_000 });
-    await deafClient();
+    await stalledClient();
     const drained = rig.server.drain(60_000, Number.POSITIVE_INFINITY);
     pass(7);
     await drained;
@@ -156,108 +162,108 @@ describe("the end", () => {
 });
 
 describe("requests", () => {
-  it("of all connections have places, and clients take turns for them", async () => {
+  it("of all connections share a number of slots, which connections use in turn", async () => {
     await rig.start({ requestsMax: 2 });
-    const names = (who: string) => Array.from({ length: 4 }, (_, i) => `slow${who}${i}`);
-    const clients: PuppetClient[] = [];
-    for (const who of ["a", "b", "c"]) {
-      clients.push(rig.client().ask(...names(who)));
+    const names = (id: string) => Array.from({ length: 4 }, (_, i) => `slow${id}${i}`);
+    const clients: RecordingClient[] = [];
+    for (const id of ["a", "b", "c"]) {
+      clients.push(rig.client().ask(...names(id)));
       await arrived(clients.length);
     }
     for (let answered = 0; answered < 12; answered++) {
-      await until(() => rig.puppet.pending.length > answered);
-      expect(rig.puppet.pending.length).toBeLessThanOrEqual(answered + 2);
-      rig.puppet.pending[answered]?.answer(present);
+      await until(() => rig.backend.pending.length > answered);
+      expect(rig.backend.pending.length).toBeLessThanOrEqual(answered + 2);
+      rig.backend.pending[answered]?.answer(present);
     }
-    await Promise.all(["a", "b", "c"].map((who, i) => clients[i]?.reads(ok(...names(who)))));
-    expect(rig.puppet.asked).toEqual(
+    await Promise.all(["a", "b", "c"].map((id, i) => clients[i]?.reads(ok(...names(id)))));
+    expect(rig.backend.requested).toEqual(
       ["a0", "a1", "a2", "b0", "c0", "a3", "b1", "c1", "b2", "c2", "b3", "c3"].map((name) => `slow${name}`),
     );
   });
 
-  it("of clients that are gone give their places back", async () => {
+  it("of closed connections release their slots", async () => {
     await rig.start({ requestsMax: 1 }, tcp);
     const first = rig.client().ask("slow1");
-    await until(() => rig.puppet.pending.length === 1);
+    await until(() => rig.backend.pending.length === 1);
     const second = rig.client().ask("slow2");
     await arrived(2);
-    expect(rig.puppet.asked).toEqual(["slow1"]);
-    // A mere end could be the half of a client that still reads.
+    expect(rig.backend.requested).toEqual(["slow1"]);
+    // Without a reset, the client could have half-closed and still read.
     first.socket.resetAndDestroy();
-    await until(() => rig.puppet.pending.length === 2);
-    rig.puppet.pending[1]?.answer(present);
+    await until(() => rig.backend.pending.length === 2);
+    rig.backend.pending[1]?.answer(present);
     await second.reads(ok("slow2"));
     await rig.client().ask("fred").reads(ok("fred"));
   });
 
-  it("that are half there want no place, and do not keep the server busy", async () => {
+  it("that are incomplete use no slot and no processor time", async () => {
     await rig.start({ requestsMax: 1 });
     const first = rig.client().ask("slow");
-    await until(() => rig.puppet.pending.length === 1);
+    await until(() => rig.backend.pending.length === 1);
     const half = [rig.client(), rig.client()];
     for (const client of half) client.send("10:cyrus");
     await arrived(3);
-    rig.puppet.pending[0]?.answer(present);
+    rig.backend.pending[0]?.answer(present);
     await first.reads(ok("slow"));
     await arrived(3);
-    const before = turn;
+    const before = tick;
     await arrived(3);
-    expect(turn).toBe(before);
+    expect(tick).toBe(before);
     for (const client of half) await client.send(" fred,").reads(ok("fred"));
   });
 
-  it("may be more after a reload", async () => {
+  it("get more slots by a reload", async () => {
     await rig.start({ requestsMax: 1 });
     const both = rig.client().ask("slow1", "slow2");
-    await until(() => rig.puppet.pending.length === 1);
+    await until(() => rig.backend.pending.length === 1);
     const { settings } = rig.server;
     rig.server.settings = { ...settings, limits: { ...settings.limits, requestsMax: 2 } };
-    await until(() => rig.puppet.pending.length === 2);
-    for (const { answer } of rig.puppet.pending) answer(present);
+    await until(() => rig.backend.pending.length === 2);
+    for (const { answer } of rig.backend.pending) answer(present);
     await both.reads(ok("slow1", "slow2"));
   });
 
-  it("that wait for a place are answered at the end, too", async () => {
+  it("that wait for a slot are answered when the server closes", async () => {
     await rig.start({ requestsMax: 1 });
     const asking = rig.client().ask("slow1", "fred", "nobody");
-    await until(() => rig.puppet.pending.length === 1);
+    await until(() => rig.backend.pending.length === 1);
     const closed = rig.server.close();
-    rig.puppet.pending[0]?.answer(present);
+    rig.backend.pending[0]?.answer(present);
     await asking.ended();
     expect(asking.text).toBe(ok("slow1", "fred") + netstring("NOTFOUND Mailbox does not exist"));
     asking.socket.end();
     await closed;
   });
 
-  it("of one connection are as many as its limit says", async () => {
+  it("of one connection are in flight up to its limit", async () => {
     await rig.start({ requestsPerConnection: 3 });
     const names = ["slow0", "slow1", "slow2", "slow3"];
     const asking = rig.client().ask(...names);
-    await until(() => rig.puppet.pending.length === 3);
+    await until(() => rig.backend.pending.length === 3);
     await settle();
-    expect(rig.puppet.pending.length).toBe(3);
+    expect(rig.backend.pending.length).toBe(3);
     for (let answered = 0; answered < names.length; answered++) {
-      await until(() => rig.puppet.pending.length > answered);
-      rig.puppet.pending[answered]?.answer(present);
+      await until(() => rig.backend.pending.length > answered);
+      rig.backend.pending[answered]?.answer(present);
     }
     await asking.reads(ok(...names));
   });
 
-  it("of a client that floods leave turns to others", async () => {
+  it("of other clients are answered while one client floods", async () => {
     await rig.start();
     const flood = rig.client();
     await flood.ask("first").reads(ok("first"));
     flood.ask(...Array.from({ length: 2_000 }, () => "flood"));
     rig.client().ask("quiet");
-    await until(() => rig.puppet.asked.includes("quiet"));
-    // All of the flood came in one chunk.
-    expect(rig.puppet.asked.filter((user) => user === "flood").length).toBeLessThan(2_000);
+    await until(() => rig.backend.requested.includes("quiet"));
+    // The whole flood arrived in one chunk.
+    expect(rig.backend.requested.filter((user) => user === "flood").length).toBeLessThan(2_000);
     await flood.reads(ok("first") + ok("flood").repeat(2_000));
   });
 });
 
-describe("bytes", () => {
-  it("of all clients together make the server impatient where they are too many", async () => {
+describe("octets", () => {
+  it("of all connections beyond their limit shorten the time-out of requests", async () => {
     await rig.start({ bytesMax: 1_000, requestTimeout: 60_000 });
     const slow = [rig.client(), rig.client()];
     for (const client of slow) client.send(`10000:${"x".repeat(400)}`);
@@ -273,7 +279,7 @@ describe("bytes", () => {
 });
 
 describe("connections", () => {
-  it("wait no longer than a request may take, and are then told to try again", async () => {
+  it("beyond the limit wait as long as a request may take, and are then rejected with a temporary failure", async () => {
     await rig.start({ connectionsMax: 1, requestTimeout: 5_000 });
     await rig.client().ask("fred").reads(ok("fred"));
     const waiting = rig.client().ask("barney");
@@ -282,38 +288,38 @@ describe("connections", () => {
     expect(counts()).toMatchObject({ waiting: 1, refused: 0 });
     pass(1);
     await waiting.ended();
-    expect(waiting.text).toBe(AWAY);
+    expect(waiting.text).toBe(OVERLOADED);
     expect(counts()).toMatchObject({ waiting: 0, refused: 1 });
   });
 
-  it("for which there is no room to wait are told so at once, in the words of their protocol", async () => {
+  it("beyond the limit of waiting ones are rejected at once, with a reply of their protocol", async () => {
     await rig.start({ connectionsMax: 1, connectionsWaiting: 0 });
     await rig.listen("policy", { path: join(rig.folder, "policy") });
     const first = rig.client();
     await first.ask("fred").reads(ok("fred"));
-    const away = rig.client().ask("barney");
-    await away.ended();
-    expect(away.text).toBe(AWAY);
+    const rejected = rig.client().ask("barney");
+    await rejected.ended();
+    expect(rejected.text).toBe(OVERLOADED);
     const policy = rig.client(1).send("request=smtpd_access_policy\nrecipient=fred\n\n");
     await policy.ended();
     expect(policy.text).toBe("action=DEFER_IF_PERMIT 4.3.2 Too many connections, try again later\n\n");
     expect(counts().refused).toBe(2);
-    // Whoever is served does not notice.
+    // Connections that are served are not affected.
     await first.ask("wilma").reads(ok("fred", "wilma"));
   });
 
-  it("that were told so have a moment, and no more, to close", async () => {
+  it("that are rejected are closed after a moment", async () => {
     await rig.start({ connectionsMax: 1, connectionsWaiting: 0 });
     await rig.client().ask("fred").reads(ok("fred"));
-    const away = rig.client();
-    await away.ended();
+    const rejected = rig.client();
+    await rejected.ended();
     await until(() => {
-      if (!away.isClosed) away.send("x");
-      return away.isClosed;
+      if (!rejected.isClosed) rejected.send("x");
+      return rejected.isClosed;
     });
   });
 
-  it("that end while they wait give their place back", async () => {
+  it("that end while they wait make room for others", async () => {
     await rig.start({ connectionsMax: 1 });
     await rig.client().ask("fred").reads(ok("fred"));
     const half = rig.client();
@@ -327,7 +333,7 @@ describe("connections", () => {
     expect(counts().refused).toBe(0);
   });
 
-  it("that have ended after their request are answered in their turn", async () => {
+  it("that half-close while they wait are answered when they are served", async () => {
     await rig.start({ connectionsMax: 1 });
     const first = rig.client();
     await first.ask("fred").reads(ok("fred"));
@@ -341,50 +347,50 @@ describe("connections", () => {
 });
 
 describe("connections of one client", () => {
-  const PROBLEM = "smmap_connections_per_client: 127.0.0.1 has 2 connections, the rest waits";
+  const PROBLEM = "smmap_connections_per_client: 127.0.0.1 has 2 connections, its further connections wait";
 
-  it("are limited, and leave room for others", async () => {
+  it("are limited, and other clients are served", async () => {
     await rig.start({ connectionsPerClient: 2 }, tcp);
-    const greedy = [rig.client(), rig.client()];
-    for (const client of greedy) await client.ask("fred").reads(ok("fred"));
+    const busy = [rig.client(), rig.client()];
+    for (const client of busy) await client.ask("fred").reads(ok("fred"));
     const third = rig.client().ask("barney");
     await until(() => counts().waiting === 1);
     expect(rig.lines).toEqual([PROBLEM]);
     await rig.client(0, "127.0.0.2").ask("fred").reads(ok("fred"));
     expect(third.text).toBe("");
-    greedy[0]?.socket.destroy();
+    busy[0]?.socket.destroy();
     await third.reads(ok("barney"));
   });
 
-  it("that wait are limited as well, and do not keep others from waiting", async () => {
+  it("that wait are limited as well, and other clients may wait", async () => {
     await rig.start({ connectionsPerClient: 2, connectionsMax: 3, connectionsWaiting: 3 }, tcp);
-    const greedy = Array.from({ length: 4 }, () => rig.client().ask("fred"));
+    const busy = Array.from({ length: 4 }, () => rig.client().ask("fred"));
     await until(() => counts().waiting === 2);
     const fifth = rig.client().ask("fred");
     await fifth.ended();
-    expect(fifth.text).toBe(AWAY);
+    expect(fifth.text).toBe(OVERLOADED);
     const served = rig.client(0, "127.0.0.2");
     await served.ask("fred").reads(ok("fred"));
     const waiting = rig.client(0, "127.0.0.3").ask("wilma");
     await until(() => counts().waiting === 3);
-    // It came last, and those before it have had their share.
+    // The client connected last, but those before it are at the limit of one client.
     served.socket.destroy();
     await waiting.reads(ok("wilma"));
-    expect(greedy.map(({ text }) => text)).toEqual([ok("fred"), ok("fred"), "", ""]);
+    expect(busy.map(({ text }) => text)).toEqual([ok("fred"), ok("fred"), "", ""]);
   });
 
-  it("are not known on unix sockets, and so not limited", async () => {
+  it("are not limited on UNIX sockets", async () => {
     await rig.start({ connectionsPerClient: 1 });
     for (let i = 0; i < 3; i++) await rig.client().ask("fred").reads(ok("fred"));
   });
 
-  it("are as many as they like where 0 is said", async () => {
+  it("are not limited if smmap_connections_per_client is 0", async () => {
     await rig.start({ connectionsPerClient: 0 }, tcp);
     for (let i = 0; i < 3; i++) await rig.client().ask("fred").reads(ok("fred"));
     expect(rig.lines).toEqual([]);
   });
 
-  it("count from before a reload", async () => {
+  it("that were opened before a reload count", async () => {
     await rig.start({}, tcp);
     const first = rig.client();
     await first.ask("fred").reads(ok("fred"));

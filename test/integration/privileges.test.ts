@@ -147,7 +147,9 @@ describe.skipIf(!isRoot)("sockets", () => {
     const uid = Number(id("-u", USER));
     chownSync(folder.path, uid, -1);
     const said = await refusal("smmap_socket_owner: nobody", { uid });
-    expect(said).toMatch(/smmap_socket_owner, smmap_socket_group: cannot give .*smmap away: only root, or for a group/);
+    expect(said).toMatch(
+      /smmap_socket_owner, smmap_socket_group: cannot set owner or mode of .*smmap: only root, or for a group/,
+    );
     expect(existsSync(folder.socket)).toBe(false);
   });
 });

@@ -1,11 +1,18 @@
-/** The server over real sockets, in front of a store that does as it is told. */
+/** The server over real sockets, in front of a store whose answers the tests control. */
 import { statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { netstring, type Pending, PuppetClient, PuppetServer, present, until } from "../../fixtures/puppet-server.ts";
+import {
+  ControllableServer,
+  netstring,
+  type Pending,
+  present,
+  RecordingClient,
+  until,
+} from "../../fixtures/controllable-server.ts";
 import type { RecipientParser } from "../../src/engine/recipient.ts";
-import { Arrivals } from "../../src/net/accept-batch.ts";
+import { AcceptBatch } from "../../src/net/accept-batch.ts";
 import { RecipientJudge } from "../../src/requests/recipient-judge.ts";
 import { SocketmapHandler } from "../../src/requests/socketmap-handler.ts";
 
@@ -13,59 +20,59 @@ const ok = (...keys: readonly string[]) => keys.map((key) => netstring(`OK ${key
 const NOT_FOUND = netstring("NOTFOUND Mailbox does not exist");
 const TEMP = netstring("TEMP Mailbox look-up failed, try again later");
 
-let rig: PuppetServer;
-const start: PuppetServer["start"] = (...options) => rig.start(...options);
-const client: PuppetServer["client"] = (index) => rig.client(index);
+let rig: ControllableServer;
+const start: ControllableServer["start"] = (...options) => rig.start(...options);
+const client: ControllableServer["client"] = (index) => rig.client(index);
 
 beforeEach(() => {
-  rig = new PuppetServer();
+  rig = new ControllableServer();
 });
 
 afterEach(() => rig.close());
 
 describe("requests", () => {
-  it("are answered on unix sockets and TCP", async () => {
+  it("are answered on UNIX sockets and TCP", async () => {
     await start({}, { path: join(rig.folder, "smmap") }, { host: "127.0.0.1", port: 0 });
     expect(rig.server.addresses[1]).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
     await client(0).ask("fred").reads(ok("fred"));
     await client(1).ask("nobody").reads(NOT_FOUND);
   });
 
-  it("are answered in order, however long each takes, the look-ups overlapping", async () => {
+  it("are answered in their order while their look-ups overlap", async () => {
     await start();
     const asking = client().ask("slow1", "fred", "slow2", "nobody");
-    await until(() => rig.puppet.pending.length === 2);
-    rig.puppet.pending[1]?.answer(present);
+    await until(() => rig.backend.pending.length === 2);
+    rig.backend.pending[1]?.answer(present);
     await client().ask("fred").reads(ok("fred"));
     expect(asking.text).toBe("");
-    rig.puppet.pending[0]?.answer({ exists: false });
+    rig.backend.pending[0]?.answer({ exists: false });
     await asking.reads(NOT_FOUND + ok("fred", "slow2") + NOT_FOUND);
   });
 
-  it("that fail are temporary, and the connection goes on", async () => {
+  it("whose look-up fails get a temporary failure, and the connection stays open", async () => {
     await start();
     await client()
       .ask("bad", "fred")
       .reads(TEMP + ok("fred"));
-    expect(rig.lines[0]).toContain("puppet: a mistake [internal]: TypeError: a mistake");
+    expect(rig.lines[0]).toContain("controllable: a deliberate failure [internal]: TypeError: a deliberate failure");
     const asking = client().ask("slow", "fred");
-    await until(() => rig.puppet.pending.length === 1);
-    rig.puppet.pending[0]?.fail(new Error("gone"));
+    await until(() => rig.backend.pending.length === 1);
+    rig.backend.pending[0]?.fail(new Error("gone"));
     await asking.reads(TEMP + ok("fred"));
   });
 
-  it("that take too long are TIMEOUT, once, and nothing comes late", async () => {
+  it("whose look-up takes too long get TIMEOUT, and the late answer is discarded", async () => {
     await start({ timeout: 30 });
     const asking = client().ask("slow", "fred");
     const expected = netstring("TIMEOUT Mailbox look-up took too long, try again later") + ok("fred");
     await asking.reads(expected);
-    expect(rig.puppet.pending[0]?.options.signal.aborted).toBe(true);
-    rig.puppet.pending[0]?.answer(present);
+    expect(rig.backend.pending[0]?.options.signal.aborted).toBe(true);
+    rig.backend.pending[0]?.answer(present);
     asking.ask("barney");
     await asking.reads(expected + ok("barney"));
   });
 
-  it("in pieces are put together, whatever others send in between", async () => {
+  it("that arrive in pieces are answered, whatever other clients send in between", async () => {
     await start();
     const [one, other] = [client(), client()];
     const request = netstring("cyrus fred");
@@ -77,7 +84,7 @@ describe("requests", () => {
     }
   });
 
-  it("without a space miss their key, and the connection goes on", async () => {
+  it("without a space get a reply about the missing key, and the connection stays open", async () => {
     await start();
     await client()
       .send("5:cyrus,0:,")
@@ -85,7 +92,7 @@ describe("requests", () => {
       .reads(netstring("PERM Bad protocol (missing key)").repeat(2) + ok("fred"));
   });
 
-  it("of an internal error are temporary, and the error is logged with its stack", async () => {
+  it("on which the engine throws get a temporary failure, and the stack is logged", async () => {
     await start();
     const broken = { split: () => JSON.parse("{") } as unknown as RecipientParser;
     const { store, log } = rig;
@@ -99,37 +106,40 @@ describe("requests", () => {
   });
 });
 
-describe("broken protocol", () => {
-  const fault = (words: string) => netstring(`PERM Bad protocol (${words})`);
+describe("a protocol error", () => {
+  const fault = (reason: string) => netstring(`PERM Bad protocol (${reason})`);
   it.each([
     ["no digits", "x", "missing length"],
     ["no colon", "10;cyrus fred,", "missing length"],
     ["a wrong terminator", "10:cyrus fred;", "missing terminator"],
     ["a length over the bound", "16385:", "request size doesn't match length"],
-  ])("by %s gets one reply, after those before it, and the end", async (_name, text, words) => {
-    await start();
-    const asking = client().ask("fred", "slow").send(text).ask("barney");
-    await until(() => rig.puppet.pending.length === 1);
-    rig.puppet.pending[0]?.answer(present);
-    await asking.ended();
-    expect(asking.text).toBe(ok("fred", "slow") + fault(words));
-    asking.socket.end();
-    await asking.closed;
-  });
+  ])(
+    "such as %s gets one reply, after those to earlier requests, and ends the connection",
+    async (_name, text, reason) => {
+      await start();
+      const asking = client().ask("fred", "slow").send(text).ask("barney");
+      await until(() => rig.backend.pending.length === 1);
+      rig.backend.pending[0]?.answer(present);
+      await asking.ended();
+      expect(asking.text).toBe(ok("fred", "slow") + fault(reason));
+      asking.socket.end();
+      await asking.closed;
+    },
+  );
 
   it.each([
     ["in the length", "10", "missing length"],
     ["in the payload", "10:cyrus", "request size doesn't match length"],
     ["before the terminator", "10:cyrus fred", "missing terminator"],
-  ])("by an end %s is told too", async (_name, text, words) => {
+  ])("by an end of input %s gets a reply", async (_name, text, reason) => {
     await start();
     const asking = client().send(text);
     asking.socket.end();
     await asking.closed;
-    expect(asking.text).toBe(fault(words));
+    expect(asking.text).toBe(fault(reason));
   });
 
-  it("does not let a client stay that goes on sending", async () => {
+  it("ends the connection of a client that goes on sending", async () => {
     await start();
     const asking = client().send("x");
     let isClosed = false;
@@ -144,18 +154,18 @@ describe("broken protocol", () => {
   });
 });
 
-describe("half-close", () => {
-  it("is answered: all that is pending, then the end", async () => {
+describe("a half-closed connection", () => {
+  it("is closed after the replies to all pending requests", async () => {
     await start();
     const asking = client().ask("slow", "fred");
     asking.socket.end();
-    await until(() => rig.puppet.pending.length === 1);
-    rig.puppet.pending[0]?.answer(present);
+    await until(() => rig.backend.pending.length === 1);
+    rig.backend.pending[0]?.answer(present);
     await asking.closed;
     expect(asking.text).toBe(ok("slow", "fred"));
   });
 
-  it("without any request ends the connection", async () => {
+  it("without a request is closed", async () => {
     await start();
     const asking = client();
     asking.socket.end();
@@ -164,20 +174,20 @@ describe("half-close", () => {
   });
 });
 
-describe("a client that is gone", () => {
-  it("takes its look-ups with it", async () => {
+describe("a client", () => {
+  it("that closes its connection aborts its look-ups", async () => {
     await start({}, { host: "127.0.0.1", port: 0 });
     const asking = client().ask("slow");
-    await until(() => rig.puppet.pending.length === 1);
-    const { signal } = (rig.puppet.pending[0] as Pending).options;
+    await until(() => rig.backend.pending.length === 1);
+    const { signal } = (rig.backend.pending[0] as Pending).options;
     asking.socket.resetAndDestroy();
     await until(() => signal.aborted);
-    expect(signal.reason).toMatchObject({ code: "closed", message: "the client is gone" });
-    rig.puppet.pending[0]?.answer(present);
+    expect(signal.reason).toMatchObject({ code: "closed", message: "the client has closed the connection" });
+    rig.backend.pending[0]?.answer(present);
     await client().ask("fred").reads(ok("fred"));
   });
 
-  it("by silence is dropped after the idle time-out", async () => {
+  it("that sends no request is disconnected after the idle time-out", async () => {
     await start({ idleTimeout: 40 });
     const asking = client();
     await asking.ask("fred").reads(ok("fred"));
@@ -185,22 +195,22 @@ describe("a client that is gone", () => {
   });
 });
 
-describe("bounds", () => {
-  it("of the queue: reading pauses, and goes on as replies leave", async () => {
+describe("the limit", () => {
+  it("of requests in flight pauses reading, which resumes as replies are sent", async () => {
     await start();
     const keys = Array.from({ length: 200 }, (_, i) => `slow${i}`);
     const asking = client().ask(...keys);
-    await until(() => rig.puppet.pending.length === 64);
+    await until(() => rig.backend.pending.length === 64);
     await client().ask("fred").reads(ok("fred"));
-    expect(rig.puppet.pending.length).toBe(64);
+    expect(rig.backend.pending.length).toBe(64);
     for (let answered = 0; answered < keys.length; answered++) {
-      await until(() => rig.puppet.pending.length > answered);
-      rig.puppet.pending[answered]?.answer(present);
+      await until(() => rig.backend.pending.length > answered);
+      rig.backend.pending[answered]?.answer(present);
     }
     await asking.reads(ok(...keys));
   });
 
-  it("of the replies: a client that does not read is not read from", async () => {
+  it("of unread replies pauses reading until the client reads them", async () => {
     await start();
     const asking = client();
     await asking.ask("fred").reads(ok("fred"));
@@ -221,7 +231,7 @@ describe("bounds", () => {
     await until(() => asking.text.endsWith(ok("x".repeat(10_000))) && asking.socket.writableLength === 0);
   });
 
-  it("of the connections: more of them wait for their turn", async () => {
+  it("of connections makes further ones wait until one is closed or the limit is raised", async () => {
     await start({ connectionsMax: 2 });
     const first = client();
     await first.ask("fred").reads(ok("fred"));
@@ -238,16 +248,16 @@ describe("bounds", () => {
   });
 });
 
-describe("the end", () => {
-  describe("in the very turn in which a client is accepted", () => {
-    /** Asks, and has something done as soon as the client is accepted, before anything of it is read. */
-    async function accepted(then: () => void): Promise<PuppetClient> {
+describe("closing the server", () => {
+  describe("in the tick in which a client is accepted", () => {
+    /** Sends a request, and calls `then` when the client is accepted, before any of it is read. */
+    async function accepted(then: () => void): Promise<RecordingClient> {
       await start();
-      const { add } = Arrivals.prototype;
+      const { add } = AcceptBatch.prototype;
       const done = new Promise<void>((resolve) => {
-        vi.spyOn(Arrivals.prototype, "add").mockImplementationOnce(function (this: Arrivals<object>, client) {
-          // Then one who comes waits for others.
-          for (let i = 0; i < 2; i++) this.leave();
+        vi.spyOn(AcceptBatch.prototype, "add").mockImplementationOnce(function (this: AcceptBatch<object>, client) {
+          // Then the batch expects another client and holds this one back.
+          for (let i = 0; i < 2; i++) this.onClose();
           add.call(this, client);
           then();
           resolve();
@@ -260,7 +270,7 @@ describe("the end", () => {
 
     afterEach(() => vi.restoreAllMocks());
 
-    it("a server that drains serves that client", async () => {
+    it("serves that client while the server drains", async () => {
       let isDrained = false;
       const asking = await accepted(() => {
         void rig.server.drain(60_000, Number.POSITIVE_INFINITY).then(() => {
@@ -273,7 +283,7 @@ describe("the end", () => {
       await until(() => isDrained);
     });
 
-    it("one that closes ends the connection properly, and then itself", async () => {
+    it("ends that connection without a reset", async () => {
       let closing: Promise<void> | undefined;
       const asking = await accepted(() => {
         closing = rig.server.close();
@@ -285,31 +295,31 @@ describe("the end", () => {
     });
   });
 
-  it("answers what was read and refuses what comes after", async () => {
+  it("answers requests that were read and refuses later connections", async () => {
     await start();
     const asking = client().ask("slow", "fred");
-    await until(() => rig.puppet.pending.length === 1);
+    await until(() => rig.backend.pending.length === 1);
     const closed = rig.server.close();
     expect(rig.server.addresses).toEqual([]);
-    rig.puppet.pending[0]?.answer(present);
+    rig.backend.pending[0]?.answer(present);
     await asking.ended();
     expect(asking.text).toBe(ok("slow", "fred"));
     asking.socket.end();
     await closed;
-    const late = new PuppetClient(join(rig.folder, "smmap"));
+    const late = new RecordingClient(join(rig.folder, "smmap"));
     await late.closed;
     expect(late.text).toBe("");
   });
 
-  it("answers what was read, also where it waits for a place in the queue", async () => {
+  it("answers requests that were read, also those beyond the limit of requests in flight", async () => {
     await start();
     const keys = Array.from({ length: 200 }, (_, i) => `slow${i}`);
     const asking = client().ask(...keys);
-    await until(() => rig.puppet.pending.length === 64);
+    await until(() => rig.backend.pending.length === 64);
     const closed = rig.server.close();
     for (let answered = 0; answered < keys.length; answered++) {
-      await until(() => rig.puppet.pending.length > answered);
-      rig.puppet.pending[answered]?.answer(present);
+      await until(() => rig.backend.pending.length > answered);
+      rig.backend.pending[answered]?.answer(present);
     }
     await asking.ended();
     expect(asking.text).toBe(ok(...keys));
@@ -317,35 +327,35 @@ describe("the end", () => {
     await closed;
   });
 
-  it("is not held up by a client that has ended and never reads its replies", async () => {
+  it("is not delayed by a half-closed client that never reads its replies", async () => {
     await start();
     const asking = client();
     asking.socket.pause();
-    // More than the socket takes in, so that some of it stays with us.
+    // More than the buffer of the socket holds, so that some replies stay in the process.
     asking.ask(...Array.from({ length: 60 }, (_, i) => `slow${i}${"x".repeat(15_000)}`));
     asking.socket.end();
-    await until(() => rig.puppet.pending.length === 60 && asking.socket.writableFinished);
-    // Whoever comes later is read later, so by now the end has been read too.
+    await until(() => rig.backend.pending.length === 60 && asking.socket.writableFinished);
+    // A later connection is read later, so by now the end of the first one has been read, too.
     await client().ask("fred").reads(ok("fred"));
-    for (const { answer } of rig.puppet.pending) answer(present);
+    for (const { answer } of rig.backend.pending) answer(present);
     await rig.server.close();
     expect(rig.server.connectionCounts.open).toBe(0);
   });
 });
 
-describe("unix sockets", () => {
-  it("have the rights that the configuration gives", async () => {
+describe("UNIX sockets", () => {
+  it("have the mode that the configuration gives", async () => {
     const path = join(rig.folder, "rights");
     rig.server = rig.unstarted();
     await rig.server.listen([{ path }], { mode: 0o640, uid: null, gid: null });
     expect(statSync(path).mode & 0o777).toBe(0o640);
   });
 
-  it("that a dead process left are replaced", async () => {
+  it("on which no process listens are replaced", async () => {
     const path = join(rig.folder, "stale");
     const dead = createServer().listen(path);
     await until(() => dead.listening);
-    // As a crash would leave it: the descriptor is gone, the file stays.
+    // As after a crash: the descriptor is closed, and the file exists.
     const { renameSync } = await import("node:fs");
     renameSync(path, `${path}.kept`);
     await new Promise((resolve) => dead.close(resolve));
@@ -354,7 +364,7 @@ describe("unix sockets", () => {
     await client().ask("fred").reads(ok("fred"));
   });
 
-  it("of a living process are not stolen", async () => {
+  it("on which a process listens are not replaced", async () => {
     const path = join(rig.folder, "smmap");
     await start({}, { path });
     const second = rig.unstarted();
@@ -374,14 +384,14 @@ describe("unix sockets", () => {
       },
       /another program listens there/,
     ],
-  ])("explain %s", async (_name, path, problem) => {
+  ])("that cannot be created because of %s are reported", async (_name, path, problem) => {
     rig.server = rig.unstarted();
     await expect(
       rig.server.listen([{ path: path(rig.folder) }], { mode: 0o666, uid: null, gid: null }),
     ).rejects.toThrow(problem);
   });
 
-  it("explain an address that the machine does not have", async () => {
+  it("and TCP addresses that the machine does not have are reported", async () => {
     rig.server = rig.unstarted();
     await expect(
       rig.server.listen([{ host: "192.0.2.1", port: 0 }], { mode: 0o666, uid: null, gid: null }),

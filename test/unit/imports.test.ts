@@ -75,7 +75,7 @@ describe("imports", () => {
       engine: ["engine"],
       store: ["store", "engine", "adapters"],
       config: ["config", "store", "engine"],
-      log: ["log", "store"],
+      log: ["log", "net/node-internals.ts", "store"],
       metrics: ["metrics", "store", "engine"],
       net: ["net", "metrics", "config", "store", "engine"],
       requests: ["requests", "metrics", "store", "engine"],
@@ -104,6 +104,11 @@ describe("imports", () => {
         .filter(({ target }) => target.startsWith("fixtures/"))
         .map(show),
     ).toEqual([]);
+  });
+
+  it("leave the handles of Node.js to node-internals.ts", () => {
+    const reaching = [...src, ...adapters].filter((file) => readFileSync(join(root, file), "utf8").includes("_handle"));
+    expect(reaching).toEqual(["src/net/node-internals.ts"]);
   });
 
   it("leave `process` to main.ts and daemon.ts", () => {

@@ -4,7 +4,7 @@
  */
 import { decide } from "../../engine/verdict.ts";
 import { Deadlines } from "../kit/deadlines.ts";
-import { WaitingLine } from "../kit/semaphore.ts";
+import { Semaphore } from "../kit/semaphore.ts";
 import { Lookup } from "../lookup.ts";
 import {
   type Log,
@@ -52,7 +52,7 @@ export class CachedStore implements MailboxStore {
   readonly #answers: AnswerCache;
   readonly #staleAnswers: StaleAnswers;
   readonly #inFlight = new Map<string, Promise<MailboxFacts>>();
-  readonly #unknownKeys: WaitingLine;
+  readonly #unknownKeys: Semaphore;
   /** Incremented by each purge; an answer to a look-up of an earlier generation is not cached. */
   #generation = 0;
   #hits = 0;
@@ -68,7 +68,7 @@ export class CachedStore implements MailboxStore {
     this.#answers = new AnswerCache(settings);
     this.#staleAnswers = new StaleAnswers({ name: store.name, staleTtl: settings.staleTtl, timeout, log });
     const concurrency = Math.min(store.capabilities.concurrency ?? UNKNOWN_KEYS_MAX, UNKNOWN_KEYS_MAX);
-    this.#unknownKeys = new WaitingLine(Math.max(concurrency, UNKNOWN_KEYS_MIN));
+    this.#unknownKeys = new Semaphore(Math.max(concurrency, UNKNOWN_KEYS_MIN));
   }
 
   get counts(): CacheCounts {
@@ -145,20 +145,20 @@ export class CachedStore implements MailboxStore {
   #askUnknown(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
     const answer = this.#ask(key, mailbox, cached);
     if (answer instanceof Promise) {
-      const release = () => this.#unknownKeys.give();
-      this.#unknownKeys.take();
+      const release = () => this.#unknownKeys.release(1);
+      this.#unknownKeys.acquire();
       answer.then(release, release);
     }
     return answer;
   }
 
   #enqueueUnknown(key: string, mailbox: MailboxId): Promise<MailboxFacts> {
-    let onSlot = () => {};
+    const waiter = { onSlot: () => {} };
     const answer = new Promise<MailboxFacts>((resolve) => {
-      onSlot = () => resolve(this.#onSlot(key, mailbox));
+      waiter.onSlot = () => resolve(this.#onSlot(key, mailbox));
     });
-    this.#unknownKeys.wait(onSlot);
-    return this.#withDeadline(answer, () => this.#unknownKeys.forget(onSlot));
+    this.#unknownKeys.enqueue(waiter);
+    return this.#withDeadline(answer, () => this.#unknownKeys.cancel(waiter));
   }
 
   /** An equal look-up that began while this one waited has begun late enough. */

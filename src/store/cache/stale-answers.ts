@@ -4,6 +4,7 @@
  */
 import { decide } from "../../engine/verdict.ts";
 import { Deadlines } from "../kit/deadlines.ts";
+import { ThrottledLog } from "../kit/throttled-log.ts";
 import { type Log, type MailboxFacts, type MailboxId, StoreError } from "../store.ts";
 import type { CachedAnswer } from "./answer-cache.ts";
 
@@ -26,13 +27,14 @@ export class StaleAnswers {
   readonly #options: StaleOptions;
   readonly #slow: Deadlines;
   #served = 0;
-  #loggedAt = Number.NEGATIVE_INFINITY;
+  readonly #log: ThrottledLog;
   /** Time of the last stale reply to a slow look-up since the store last answered. */
   #staleSince = Number.NEGATIVE_INFINITY;
 
   constructor(options: StaleOptions) {
     this.#options = options;
     this.#slow = new Deadlines(options.timeout * SLOW_SHARE);
+    this.#log = new ThrottledLog(options.log, { interval: LOG_INTERVAL });
   }
 
   /** Stale answers served so far. */
@@ -82,12 +84,8 @@ export class StaleAnswers {
 
   #serve({ facts, expiresAt }: CachedAnswer, reason: string): MailboxFacts {
     this.#served++;
-    const now = performance.now();
-    if (now - this.#loggedAt >= LOG_INTERVAL) {
-      this.#loggedAt = now;
-      const age = Math.ceil((now - expiresAt) / 1000);
-      this.#options.log.warning(`${this.#options.name}: ${reason}, serving an answer that expired ${age} s ago`);
-    }
+    const age = Math.ceil((performance.now() - expiresAt) / 1000);
+    this.#log.warn(this.#options.name, `${reason}, serving an answer that expired ${age} s ago`);
     return facts;
   }
 }

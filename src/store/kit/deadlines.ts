@@ -1,4 +1,6 @@
-/** A moment at which something is given up. */
+/** Deadlines of equal length, such as those of all look-ups of a store, with one timer for all of them. */
+
+/** A pending deadline, as returned by `Deadlines.add`. */
 export interface Deadline {
   /** On the clock of performance.now(), milliseconds. */
   readonly at: number;
@@ -6,26 +8,28 @@ export interface Deadline {
 }
 
 /**
- * Deadlines that all lie the same time ahead, so they fall due in the order in which they were set: one timer for all
- * of them, set for the oldest.
+ * Deadlines of equal length expire in the order in which they were added, so one timer, set for the oldest of them,
+ * serves all.
  */
 export class Deadlines {
-  readonly #ahead: number;
+  readonly #timeout: number;
   readonly #pending = new Set<Deadline>();
   #timer: NodeJS.Timeout | null = null;
 
-  /** @param ahead milliseconds from `add` to `expire` */
-  constructor(ahead: number) {
-    this.#ahead = ahead;
+  /** @param timeout milliseconds from `add` to `expire` */
+  constructor(timeout: number) {
+    this.#timeout = timeout;
   }
 
+  /** @param expire called once, after the timeout, unless the deadline is removed before */
   add(expire: () => void): Deadline {
-    const deadline = { at: performance.now() + this.#ahead, expire };
+    const deadline = { at: performance.now() + this.#timeout, expire };
     this.#pending.add(deadline);
-    if (this.#timer === null) this.#arm(this.#ahead);
+    if (this.#timer === null) this.#arm(this.#timeout);
     return deadline;
   }
 
+  /** Cancels a deadline; no-op if it has expired or was removed. */
   remove(deadline: Deadline): void {
     this.#pending.delete(deadline);
   }

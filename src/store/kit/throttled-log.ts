@@ -1,24 +1,72 @@
-/** Warnings for which there may be reason a thousand times a second: each subject is heard once a minute at most. */
-import type { Log } from "../store.ts";
+/** Limits repeated log lines: at most one line per subject and interval. */
+import type { Log, LogLevel } from "../store.ts";
+
+export interface ThrottleOptions {
+  /** Milliseconds between two lines of one subject; 60,000 by default. Infinity: each subject is logged once. */
+  readonly interval?: number;
+  /**
+   * Subjects that are remembered; 1,000 by default. While as many have been logged within the interval, lines of further
+   * subjects are suppressed: subjects may be made of what clients or servers send.
+   */
+  readonly maxSubjects?: number;
+  /** Whether a line ends with the number of lines of its subject that were suppressed before it. */
+  readonly countsSuppressed?: boolean;
+}
 
 /** Milliseconds. */
-const SILENCE = 60_000;
+const INTERVAL = 60_000;
+const MAX_SUBJECTS = 1_000;
 
-export class Rarely {
+interface Throttled {
+  /** Time of the last line, on the clock of performance.now(). */
+  loggedAt: number;
+  /** Lines suppressed since. */
+  suppressed: number;
+}
+
+export class ThrottledLog {
   readonly #log: Log;
-  /** On the clock of performance.now(). */
-  readonly #lastOf = new Map<string, number>();
+  readonly #interval: number;
+  readonly #maxSubjects: number;
+  readonly #countsSuppressed: boolean;
+  /** In the order of their last lines, so that the first one is the first to expire. */
+  readonly #subjects = new Map<string, Throttled>();
 
-  constructor(log: Log) {
+  constructor(log: Log, options: ThrottleOptions = {}) {
     this.#log = log;
+    this.#interval = options.interval ?? INTERVAL;
+    this.#maxSubjects = options.maxSubjects ?? MAX_SUBJECTS;
+    this.#countsSuppressed = options.countsSuppressed ?? false;
   }
 
-  /** @param subject one of a few, such as the name of an option */
+  /** Logs "SUBJECT: MESSAGE" as a warning. @param subject such as the name of an option or of a store */
   warn(subject: string, message: string): void {
+    this.write("warning", subject, `${subject}: ${message}`);
+  }
+
+  /** Logs a line, unless one of the same subject was logged within the interval. @returns whether it was logged */
+  write(level: LogLevel, subject: string, line: string): boolean {
     const now = performance.now();
-    const last = this.#lastOf.get(subject);
-    if (last !== undefined && now - last < SILENCE) return;
-    this.#lastOf.set(subject, now);
-    this.#log.warning(`${subject}: ${message}`);
+    const before = this.#subjects.get(subject);
+    if (before !== undefined && now - before.loggedAt < this.#interval) {
+      before.suppressed++;
+      return false;
+    }
+    if (before === undefined && !this.#makeRoom(now)) return false;
+    this.#subjects.delete(subject);
+    this.#subjects.set(subject, { loggedAt: now, suppressed: 0 });
+    const suppressed = this.#countsSuppressed ? (before?.suppressed ?? 0) : 0;
+    this.#log[level](suppressed > 0 ? `${line} (${suppressed} more since the last such line)` : line);
+    return true;
+  }
+
+  /** Removes expired subjects where there are too many. @returns false: all of them are within the interval */
+  #makeRoom(now: number): boolean {
+    for (const [subject, { loggedAt }] of this.#subjects) {
+      if (this.#subjects.size < this.#maxSubjects) break;
+      if (now - loggedAt < this.#interval) return false;
+      this.#subjects.delete(subject);
+    }
+    return true;
   }
 }

@@ -1,145 +1,145 @@
 import { describe, expect, it } from "vitest";
-import { Arrivals } from "../../../src/net/accept-batch.ts";
+import { AcceptBatch } from "../../../src/net/accept-batch.ts";
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const nextTick = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** @param now the clock; it stands still unless the test moves it */
-function arrivals(now: () => number = () => 0) {
-  const welcomed: number[][] = [];
+/** A batch that expects 100 clients. @param now the clock; it stands still unless the test moves it */
+function recordedBatch(now: () => number = () => 0) {
+  const handled: number[][] = [];
   let group: number[] = [];
-  const made = new Arrivals<number>((client) => {
-    if (group.length === 0) welcomed.push(group);
+  const batch = new AcceptBatch<number>((client) => {
+    if (group.length === 0) handled.push(group);
     group.push(client);
   }, now);
-  for (let i = 0; i < 100; i++) made.leave();
-  /** Whoever is welcomed from now on is of another group. */
-  const next = () => {
+  for (let i = 0; i < 100; i++) batch.onClose();
+  /** Clients that are handled from now on are recorded in another group. */
+  const startGroup = () => {
     group = [];
   };
-  return { made, welcomed, next };
+  return { batch, handled, startGroup };
 }
 
-describe("clients who have just connected", () => {
-  it("one that is alone is welcomed after a turn in which nobody came", async () => {
-    const { made, welcomed } = arrivals();
-    made.add(1);
-    expect(welcomed).toEqual([]);
-    await turn();
-    await turn();
-    expect(welcomed).toEqual([[1]]);
+describe("an accept batch", () => {
+  it("handles a single client after a tick in which none was accepted", async () => {
+    const { batch, handled } = recordedBatch();
+    batch.add(1);
+    expect(handled).toEqual([]);
+    await nextTick();
+    await nextTick();
+    expect(handled).toEqual([[1]]);
   });
 
-  it("those of turns that follow each other are welcomed together, in their order", async () => {
-    const { made, welcomed } = arrivals();
+  it("handles the clients of consecutive ticks together, in their order", async () => {
+    const { batch, handled } = recordedBatch();
     for (let client = 1; client <= 5; client++) {
-      made.add(client);
-      await turn();
-      expect(welcomed).toEqual([]);
+      batch.add(client);
+      await nextTick();
+      expect(handled).toEqual([]);
     }
-    await turn();
-    expect(welcomed).toEqual([[1, 2, 3, 4, 5]]);
+    await nextTick();
+    expect(handled).toEqual([[1, 2, 3, 4, 5]]);
   });
 
-  it("nobody waits for more than 31 others, however many come", async () => {
-    const { made, welcomed, next } = arrivals();
+  it("has at most 32 clients", async () => {
+    const { batch, handled, startGroup } = recordedBatch();
     for (let client = 1; client <= 70; client++) {
-      next();
-      made.add(client);
-      await turn();
+      startGroup();
+      batch.add(client);
+      await nextTick();
     }
-    next();
-    await turn();
-    expect(welcomed.map((group) => group.length)).toEqual([32, 32, 6]);
-    expect(welcomed.flat()).toEqual(Array.from({ length: 70 }, (_, i) => i + 1));
+    startGroup();
+    await nextTick();
+    expect(handled.map((group) => group.length)).toEqual([32, 32, 6]);
+    expect(handled.flat()).toEqual(Array.from({ length: 70 }, (_, i) => i + 1));
   });
 
-  it("where turns are long, the first one waits for a millisecond, and nobody is welcomed twice", async () => {
+  it("holds the first client for at most a millisecond where ticks are long, and handles each client once", async () => {
     let time = 0;
-    const { made, welcomed, next } = arrivals(() => time);
+    const { batch, handled, startGroup } = recordedBatch(() => time);
     for (let client = 1; client <= 6; client++) {
-      made.add(client);
+      batch.add(client);
       time += 0.4;
-      await turn();
-      if (welcomed.flat().length === client) next();
+      await nextTick();
+      if (handled.flat().length === client) startGroup();
     }
-    for (let i = 0; i < 3; i++) await turn();
-    expect(welcomed).toEqual([
+    for (let i = 0; i < 3; i++) await nextTick();
+    expect(handled).toEqual([
       [1, 2, 3],
       [4, 5, 6],
     ]);
   });
 
-  it("those who come after a pause are welcomed, too", async () => {
-    const { made, welcomed, next } = arrivals();
+  it("handles clients that are accepted after a pause", async () => {
+    const { batch, handled, startGroup } = recordedBatch();
     for (const client of [1, 2, 3]) {
-      next();
-      made.add(client);
-      for (let i = 0; i < 4; i++) await turn();
+      startGroup();
+      batch.add(client);
+      for (let i = 0; i < 4; i++) await nextTick();
     }
-    expect(welcomed).toEqual([[1], [2], [3]]);
+    expect(handled).toEqual([[1], [2], [3]]);
   });
 
-  it("whoever comes after one with whom something goes wrong is welcomed all the same", async () => {
+  it("handles the clients that follow one whose handler throws", async () => {
     const order: number[] = [];
-    const made = new Arrivals<number>((client) => {
-      if (client === 2) throw new Error("a mistake");
+    const batch = new AcceptBatch<number>((client) => {
+      if (client === 2) throw new Error("a deliberate failure");
       order.push(client);
     });
-    for (let i = 0; i < 4; i++) made.leave();
-    for (const client of [1, 2, 3]) made.add(client);
-    expect(() => made.welcome()).toThrow("a mistake");
+    for (let i = 0; i < 4; i++) batch.onClose();
+    for (const client of [1, 2, 3]) batch.add(client);
+    expect(() => batch.flush()).toThrow("a deliberate failure");
     expect(order).toEqual([1]);
-    for (let i = 0; i < 3; i++) await turn();
+    for (let i = 0; i < 3; i++) await nextTick();
     expect(order).toEqual([1, 3]);
   });
 
-  it("only as many wait as have just left", async () => {
+  it("holds back no more clients than connections were closed recently", async () => {
     let time = 0;
     const groups: number[][] = [];
     let group: number[] = [];
-    const made = new Arrivals<number>(
+    const batch = new AcceptBatch<number>(
       (client) => group.push(client),
       () => time,
     );
     const add = (client: number) => {
       group = [];
-      made.add(client);
+      batch.add(client);
       if (group.length > 0) groups.push(group);
     };
     add(1);
     add(2);
     expect(groups).toEqual([[1], [2]]);
-    for (let i = 0; i < 3; i++) made.leave();
+    for (let i = 0; i < 3; i++) batch.onClose();
     for (const client of [3, 4, 5, 6]) add(client);
     expect(groups).toEqual([[1], [2], [3, 4, 5], [6]]);
-    for (let i = 0; i < 3; i++) made.leave();
+    for (let i = 0; i < 3; i++) batch.onClose();
     time = 6;
     add(7);
     expect(groups.at(-1)).toEqual([7]);
-    made.leave();
+    batch.onClose();
     add(8);
     expect(groups.at(-1)).toEqual([8]);
   });
 
-  it("can be welcomed at once, and then once only; one who is welcomed may end it all", async () => {
-    const { welcomed, made, next } = arrivals();
-    made.add(1);
-    made.add(2);
-    made.welcome();
-    expect(welcomed).toEqual([[1, 2]]);
-    next();
-    await turn();
-    await turn();
-    expect(welcomed).toEqual([[1, 2]]);
+  it("handles each client once when it is flushed, also when a handler flushes it", async () => {
+    const { handled, batch, startGroup } = recordedBatch();
+    batch.add(1);
+    batch.add(2);
+    batch.flush();
+    expect(handled).toEqual([[1, 2]]);
+    startGroup();
+    await nextTick();
+    await nextTick();
+    expect(handled).toEqual([[1, 2]]);
 
     const order: string[] = [];
-    const ending = new Arrivals<string>((client) => {
+    const reentrant = new AcceptBatch<string>((client) => {
       order.push(client);
-      ending.welcome();
+      reentrant.flush();
     });
-    for (let i = 0; i < 4; i++) ending.leave();
-    for (const client of ["one", "two", "three"]) ending.add(client);
-    ending.welcome();
+    for (let i = 0; i < 4; i++) reentrant.onClose();
+    for (const client of ["one", "two", "three"]) reentrant.add(client);
+    reentrant.flush();
     expect(order).toEqual(["one", "two", "three"]);
   });
 });

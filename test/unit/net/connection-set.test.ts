@@ -1,26 +1,26 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Roster } from "../../../src/net/connection-set.ts";
+import { ConnectionSet } from "../../../src/net/connection-set.ts";
 
-it("has whoever has come and not left, as a Set would", () => {
-  const steps = fc.array(fc.record({ comes: fc.boolean(), who: fc.nat() }), { maxLength: 200 });
+it("a connection set has the members that were added and not deleted, as a Set would", () => {
+  const steps = fc.array(fc.record({ adds: fc.boolean(), pick: fc.nat() }), { maxLength: 200 });
   fc.assert(
     fc.property(steps, (all) => {
-      const roster = new Roster<{ seat: number }>();
-      const wanted = new Set<{ seat: number }>();
-      for (const { comes, who } of all) {
-        const leaving = [...wanted][who % Math.max(1, wanted.size)];
-        if (comes || leaving === undefined) {
-          const member = { seat: -1 };
-          roster.add(member);
-          wanted.add(member);
+      const set = new ConnectionSet<{ index: number }>();
+      const expected = new Set<{ index: number }>();
+      for (const { adds, pick } of all) {
+        const picked = [...expected][pick % Math.max(1, expected.size)];
+        if (adds || picked === undefined) {
+          const member = { index: -1 };
+          set.add(member);
+          expected.add(member);
         } else {
-          roster.delete(leaving);
-          wanted.delete(leaving);
+          set.delete(picked);
+          expected.delete(picked);
         }
-        expect(roster.size).toBe(wanted.size);
-        expect(new Set(roster)).toEqual(wanted);
-        expect([...roster].every((member) => wanted.has(member))).toBe(true);
+        expect(set.size).toBe(expected.size);
+        expect(new Set(set)).toEqual(expected);
+        expect([...set].every((member) => expected.has(member))).toBe(true);
       }
     }),
   );

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { Deadlines } from "../../../src/store/kit/deadlines.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
 
 describe("Lookup", () => {
@@ -18,22 +17,5 @@ describe("Lookup", () => {
     lookup.abort("second");
     expect(lookup.signal.aborted).toBe(true);
     expect(lookup.signal.reason).toBe("first");
-  });
-});
-
-describe("Deadlines", () => {
-  it("expire in the order in which they were set, the removed ones never", async () => {
-    const deadlines = new Deadlines(15);
-    const expired: string[] = [];
-    deadlines.add(() => expired.push("a"));
-    const removed = deadlines.add(() => expired.push("removed"));
-    await new Promise<void>((resolve) => {
-      deadlines.add(() => {
-        expired.push("b");
-        deadlines.add(resolve);
-      });
-      deadlines.remove(removed);
-    });
-    expect(expired).toEqual(["a", "b"]);
   });
 });
