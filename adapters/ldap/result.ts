@@ -7,7 +7,9 @@ import { StoreError, type StoreErrorCode } from "../../src/store/store.ts";
 import type { LdapResult } from "./response.ts";
 
 export const SUCCESS = 0;
-const SIZE_LIMIT_EXCEEDED = 4;
+export const SIZE_LIMIT_EXCEEDED = 4;
+export const NO_SUCH_OBJECT = 32;
+export const INSUFFICIENT_ACCESS = 50;
 
 const meanings: Readonly<Record<number, readonly [name: string, code: StoreErrorCode, advice?: string]>> = {
   1: ["operationsError", "unavailable"],
@@ -17,14 +19,14 @@ const meanings: Readonly<Record<number, readonly [name: string, code: StoreError
   7: ["authMethodNotSupported", "denied"],
   8: ["strongerAuthRequired", "denied"],
   10: ["referral", "invalid-data", "referrals are not followed"],
-  11: ["adminLimitExceeded", "denied", "is the attribute indexed?"],
+  11: ["adminLimitExceeded", "denied", "is the attribute indexed, and may the account search it?"],
   13: ["confidentialityRequired", "denied", "use ldaps:// or ldap_start_tls"],
   14: ["saslBindInProgress", "denied"],
-  32: ["noSuchObject", "invalid-data", "does the base exist, and may we read it?"],
+  [NO_SUCH_OBJECT]: ["noSuchObject", "invalid-data", "does the base exist, and may we read it?"],
   34: ["invalidDNSyntax", "invalid-data", "check the base"],
   48: ["inappropriateAuthentication", "denied"],
   49: ["invalidCredentials", "denied", "check the login and its password"],
-  50: ["insufficientAccessRights", "denied"],
+  [INSUFFICIENT_ACCESS]: ["insufficientAccessRights", "denied"],
   51: ["busy", "unavailable"],
   52: ["unavailable", "unavailable"],
   53: ["unwillingToPerform", "denied"],
