@@ -11,9 +11,10 @@ import { CannotServe } from "./result.ts";
 
 export class ConnectionPool {
   readonly #connectors: readonly Connector<LdapEndpoint, LdapConnection>[];
+  readonly #owners: Owners = new WeakMap();
 
   constructor(options: ConnectionOptions, log: Log) {
-    const shared = { logins: new LoginBackoff(log), health: new EndpointHealth() };
+    const shared = { logins: new LoginBackoff(log), health: new EndpointHealth(), owners: this.#owners };
     this.#connectors = Array.from({ length: options.poolSize }, () => connectorTo(options, shared, log));
   }
 
@@ -41,9 +42,9 @@ export class ConnectionPool {
     error: CannotServe,
     task: (connection: LdapConnection) => Promise<T>,
   ): Promise<T> {
-    const owner = this.#connectors.find(({ connection }) => connection === from);
-    // Its connector has moved to another server meanwhile.
-    if (owner === undefined) return task(await this.#get());
+    // Also of a connection that was left meanwhile: the one that took its place leads to a server that serves.
+    const owner = this.#owners.get(from);
+    if (owner === undefined) throw error;
     return owner.failOver(from, error, task);
   }
 
@@ -67,14 +68,18 @@ export class ConnectionPool {
   }
 }
 
+/** Which connector opened a connection. */
+type Owners = WeakMap<LdapConnection, Connector<LdapEndpoint, LdapConnection>>;
+
 interface SharedState {
+  readonly owners: Owners;
   readonly logins: LoginBackoff;
   readonly health: EndpointHealth;
 }
 
 function connectorTo(
   options: ConnectionOptions,
-  shared: SharedState,
+  { logins, health, owners }: SharedState,
   log: Log,
 ): Connector<LdapEndpoint, LdapConnection> {
   const connector = new Connector<LdapEndpoint, LdapConnection>({
@@ -83,12 +88,14 @@ function connectorTo(
       const connection = await openConnection(endpoint, options, signal);
       if (connection.hasEnded) throw new StoreError("unavailable", "ldap: the connection was closed after the bind");
       connection.onEnd = () => connector.lost(connection);
+      owners.set(connection, connector);
       return connection;
     },
     disconnect: (connection) => connection.end(),
     retire: (connection) => connection.retire(),
     describe: ({ uri }) => uri,
-    ...shared,
+    logins,
+    health,
     log,
   });
   return connector;

@@ -160,8 +160,13 @@ export class Connector<Endpoint, Connection> {
   #adopt(connection: Connection, index: number): void {
     this.#connection = connection;
     this.#current = index;
+    this.#options.health.taken(this.#names[index] as string);
+    this.#scheduleFailBack();
+  }
+
+  #scheduleFailBack(): void {
     this.#stopFailBack();
-    if (index > 0) {
+    if (this.#current > 0) {
       this.#failBack = setTimeout(() => void this.#tryPreferred(), FAIL_BACK_AFTER);
       this.#failBack.unref();
     }
@@ -188,7 +193,7 @@ export class Connector<Endpoint, Connection> {
         // It still fails: the connection to the other endpoint goes on serving.
       }
     }
-    if (this.#connection === before && before !== null) this.#adopt(before, current);
+    if (this.#connection === before && before !== null) this.#scheduleFailBack();
   }
 
   /** Indexes of the endpoints: those that were left lately come last. */

@@ -1,5 +1,5 @@
 /** Two servers of one directory, of which the first accepts connections and answers searches that it cannot serve. */
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ldapEntry, ldapResult, ScriptedLdap, type ScriptedRequest } from "../../../fixtures/servers/ldap-script.ts";
 import { openLdapStore } from "../../../fixtures/servers/ldap-store.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
@@ -118,7 +118,7 @@ describe("A search is made again on the next server", () => {
   it("while what is in flight on the first connection is still answered there", async () => {
     const held: ScriptedRequest[] = [];
     const first = await Server.start((request) => void held.push(request));
-    await Server.start(finds);
+    const second = await Server.start(finds);
     open({ smmap_pool_size: "1" });
     const early = find();
     // The bind and the search.
@@ -127,6 +127,36 @@ describe("A search is made again on the next server", () => {
     expect(await find()).toEqual(present);
     finds(held[0] as ScriptedRequest);
     expect(await early).toEqual(present);
+    expect([first.count(SEARCH), second.count(SEARCH)]).toEqual([2, 1]);
+  });
+
+  it("by the connection that has found out, not by another one that still leads to the first", async () => {
+    const held: ScriptedRequest[] = [];
+    const hold: Answer = (request) => void held.push(request);
+    const first = await Server.start(hold);
+    const second = await Server.start(finds);
+    open();
+    const early = [find(), find()];
+    await vi.waitFor(() => expect(held.length).toBe(2));
+    const sockets = new Set(held.map(({ socket }) => socket));
+    expect(sockets.size).toBe(1);
+    first.answer = (request) => {
+      sockets.add(request.socket);
+      finds(request);
+    };
+    while (sockets.size < 2) await find();
+    // The second connection to the first server has nothing to do, and the one to the second server soon has.
+    first.answer = answers(51);
+    const [one, two] = held.splice(0) as [ScriptedRequest, ScriptedRequest];
+    first.answer(one);
+    expect(await early[0]).toEqual(present);
+    second.answer = hold;
+    early.push(find());
+    await vi.waitFor(() => expect(held.length).toBe(1));
+    first.answer(two);
+    await vi.waitFor(() => expect(held.length).toBe(2));
+    for (const request of held) finds(request);
+    expect(await Promise.all(early)).toEqual([present, present, present]);
   });
 
   it("and stays TEMP where all servers say so, with few new connections", async () => {
