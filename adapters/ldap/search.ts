@@ -29,9 +29,14 @@ export class EntryKind {
   async findOne(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {
     const wasConfirmed = this.#absence.isFresh(connection, query.base);
     const entry = await this.#search(connection, query);
-    if (entry !== null || wasConfirmed) return entry;
-    await this.#absence.confirm(connection, query);
-    return this.#search(connection, query);
+    if (entry !== null) return entry;
+    if (!wasConfirmed) {
+      await this.#absence.confirmBefore(connection, query);
+      const appeared = await this.#search(connection, query);
+      if (appeared !== null) return appeared;
+    }
+    await this.#absence.confirmAfter(connection, query);
+    return null;
   }
 
   async #search(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {
