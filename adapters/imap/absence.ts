@@ -5,8 +5,8 @@
  * Cyrus goes through its whole list for a single name, and a pattern cannot hold every name.)
  */
 import { StoreError } from "../../src/store/store.ts";
-import type { KnownMailboxes } from "./known-mailboxes.ts";
-import { isNoSuchMailbox, mustSucceed, type Session } from "./session.ts";
+import { isShown, type KnownMailboxes } from "./known-mailboxes.ts";
+import type { Session } from "./session.ts";
 
 /**
  * Resolves where it is a fact that a mailbox is absent. Rejects with StoreError where it is not.
@@ -21,15 +21,13 @@ export async function confirmAbsence(
   if (session.absenceDoubt !== null) {
     throw new StoreError("denied", `imap: an absent mailbox is no fact: ${session.absenceDoubt}`);
   }
-  if (!isUnlisted) await confirmUnlisted(session, name);
-  await known.confirm(session, name);
-}
-
-async function confirmUnlisted(session: Session, name: string): Promise<void> {
-  const acl = await session.connection.command("GETACL", [name]);
-  if (isNoSuchMailbox(acl)) return;
-  mustSucceed("GETACL", acl);
-  throw contradiction(session);
+  // The name comes last: a frontend fetches its list anew while it serves, so what was said before the known mailboxes
+  // were shown may have been said of an empty list.
+  const wasAsked = await known.confirm(session, name);
+  const isAskedAgain = wasAsked || !isUnlisted;
+  // GETACL of a shared folder may be refused.
+  const command = isUnlisted || !session.isAdministrator ? "MYRIGHTS" : "GETACL";
+  if (isAskedAgain && (await isShown(session, name, command))) throw contradiction(session);
 }
 
 /** Without the mailbox' name, so that the log shows a fault of the murder once and not for each user. */

@@ -45,13 +45,13 @@ export class KnownMailboxes {
 
   /**
    * Resolves where the server shows the other known mailboxes, so that the absence of `absent` counts; `absent` is
-   * forgotten then. Rejects with StoreError where it does not.
+   * forgotten then. Gives whether the server was asked, and not a moment ago. Rejects with StoreError where it does not.
    */
-  async confirm(session: Session, absent: string): Promise<void> {
+  async confirm(session: Session, absent: string): Promise<boolean> {
     const { connection } = session;
     if (this.#failure !== null && performance.now() - this.#failedAt < RECHECK_AFTER) throw this.#failure;
     const isKnown = this.#names.has(absent);
-    if (!isKnown && this.#isFresh(connection)) return;
+    if (!isKnown && this.#isFresh(connection)) return false;
     const isNew = !this.#passed.has(connection) || this.#missing.size > 0;
     const others = [...this.#names].filter((name) => name !== absent);
     if (others.length === 0) await this.#list(session, absent);
@@ -60,6 +60,7 @@ export class KnownMailboxes {
     if (isKnown) this.#forget(absent);
     this.#passed.set(connection, performance.now());
     this.#failure = null;
+    return true;
   }
 
   #isFresh(connection: ImapConnection): boolean {
@@ -69,7 +70,8 @@ export class KnownMailboxes {
 
   async #check(session: Session, names: readonly string[]): Promise<void> {
     for (const name of names) {
-      if (await isShown(session, name)) this.#missing.delete(name);
+      const command = session.isAdministrator ? "GETACL" : "MYRIGHTS";
+      if (await isShown(session, name, command)) this.#missing.delete(name);
       else if (!this.#missing.has(name)) this.#missing.set(name, performance.now());
     }
     const gone = names.filter((name) => this.#missing.has(name));
@@ -129,8 +131,7 @@ export class KnownMailboxes {
 }
 
 /** An administrator sees every mailbox, and a frontend of a murder answers both from its own list of mailboxes. */
-async function isShown({ connection, isAdministrator }: Session, name: string): Promise<boolean> {
-  const command = isAdministrator ? "GETACL" : "MYRIGHTS";
+export async function isShown({ connection }: Session, name: string, command: "GETACL" | "MYRIGHTS"): Promise<boolean> {
   const completion = await connection.command(command, [name]);
   if (isNoSuchMailbox(completion)) return false;
   mustSucceed(command, completion);
