@@ -4,7 +4,8 @@
  *
  * A frontend of a murder keeps a connection waiting for as long as one of its backends hangs, while all others are well.
  * So work that has run for longer than `patience` counts as slow, and so does later work with its key until one run was
- * fast again. Slow work gets connections beyond the pool's size, and never more than half of those there may be.
+ * fast again. For each connection with slow work, others are opened beyond the pool's size for those that wait. Work with
+ * a slow key comes after other work then, has one connection for each key, and half of all that there may be at most.
  */
 import type { Connector } from "../../src/store/connector.ts";
 import { StoreError } from "../../src/store/store.ts";
@@ -44,6 +45,8 @@ type Work<Connection, T> = (connection: Connection) => Promise<T>;
 
 /** Look-ups that may wait. A connection serves a thousand or more a second, so these would wait for about a second. */
 const WAITING_MAX = 1_000;
+/** Connections that may be opened for each with slow work; the next in the queue may well be slow, too. */
+const OPENED_FOR_SLOW = 4;
 
 export class ConnectionPool<Connection> {
   readonly #options: PoolOptions<Connection>;
@@ -158,11 +161,18 @@ export class ConnectionPool<Connection> {
     this.#awaitSlowness();
   }
 
-  /** Takes the first waiter that may have a connection out of the queue. */
+  /** Takes the next waiter that may have a connection out of the queue. */
   #nextWaiter(): Waiter<Connection> | undefined {
-    const maySlow = this.#slowSlots() < Math.max(1, this.#slots.length >> 1);
-    if (maySlow || this.#slowKeys.size === 0) return this.#waiting.shift();
-    const index = this.#waiting.findIndex(({ key }) => !this.#slowKeys.has(key));
+    const slow = this.#slowSlots();
+    // Without slow work under way the order of arrival counts, so that slow keys are tried again.
+    if (slow === 0) return this.#waiting.shift();
+    const isSlow = ({ key }: Waiter<Connection>) => this.#slowKeys.has(key);
+    const isTried = ({ key }: Waiter<Connection>) =>
+      this.#slots.some((slot) => slot.state === "busy" && slot.key === key);
+    let index = this.#waiting.findIndex((waiter) => !isSlow(waiter));
+    if (index < 0 && slow < Math.max(1, this.#slots.length >> 1)) {
+      index = this.#waiting.findIndex((waiter) => !isTried(waiter));
+    }
     return index < 0 ? undefined : this.#waiting.splice(index, 1)[0];
   }
 
@@ -187,7 +197,7 @@ export class ConnectionPool<Connection> {
   #mayOpen(): boolean {
     const opening = this.#slots.filter(({ state }) => state === "opening").length;
     if (opening >= this.#waiting.length || (opening > 0 && !this.#isConnected())) return false;
-    return this.#connected() + opening < this.#options.size + this.#slowSlots();
+    return this.#connected() + opening < this.#options.size + OPENED_FOR_SLOW * this.#slowSlots();
   }
 
   /** Looks again when the next work becomes slow, since others may have another connection then. */

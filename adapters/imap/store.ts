@@ -37,7 +37,7 @@ const ABSENT: MailboxFacts = { exists: false };
 /** Milliseconds. Cyrus logs idle sessions out after half an hour at the earliest; firewalls forget sooner. */
 const PROBE_EVERY = 60_000;
 /** Part of a look-up's time after which it is slow; the rest is left for those that wait. */
-const PATIENCE = 0.25;
+const PATIENCE = 0.125;
 
 export class ImapStore implements MailboxStore {
   readonly name = "imap";

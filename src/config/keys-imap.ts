@@ -51,7 +51,7 @@ export const imapKeys: readonly KeyDefinition[] = [
     name: "smmap_pool_max",
     type: "integer",
     default: "16",
-    text: "Connections of the imap store while a backend of a murder hangs: for each look-up that takes longer than a quarter of smmap_query_timeout, one more than smmap_pool_size is opened, up to this number. Such look-ups get no more than half of it. Connections beyond smmap_pool_size are closed again when they are not used. Unset, it is twice smmap_pool_size if that is more.",
+    text: "Connections of the imap store while a backend of a murder hangs: once a look-up takes longer than an eighth of smmap_query_timeout, up to so many are opened for those that wait. Slow look-ups get no more than half of them. Connections beyond smmap_pool_size are closed again when they are not used. Unset, it is twice smmap_pool_size if that is more.",
   },
   {
     name: "proxy_authname",
