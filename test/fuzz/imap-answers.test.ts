@@ -81,12 +81,14 @@ function optionsFor(port: number): ImapOptions {
   const tls = { caFile: null, caDirectory: null, certificateFile: null, keyFile: null };
   const keepAlive = { enabled: false, idle: 1_000 };
   return {
-    servers: [{ host: "127.0.0.1", port, security: "plain", login, tls, keepAlive }],
+    servers: [{ host: "127.0.0.1", port, security: "plain", isComplete: true, login, tls, keepAlive }],
     separator: "/",
     defaultDomain: "",
     postIdentity: "anyone",
     exactQuota: false,
+    murder: "auto",
     poolSize: 1,
+    poolMax: 1,
     connectTimeout: 10 * PATIENCE,
     commandTimeout: PATIENCE,
   };
