@@ -42,6 +42,9 @@ export interface EffectiveOption {
   readonly problem: string | null;
 }
 
+/** Unknown names without our prefix that are compared with those of options; a file that a person writes has fewer. */
+const COMPARED_MAX = 1_000;
+
 const masked = "********";
 const configDirectoryToken = /^\{configdirectory\}/i;
 
@@ -244,10 +247,12 @@ export class Config implements ConfigReader {
   #unknownNames(): string[] {
     const options = [...this.#definitions.keys(), ...cyrusOptions];
     const read = [...this.#definitions.keys(), ...deprecatedNames];
+    let compared = 0;
     return this.conf.options.flatMap(({ name, file, line }) => {
       const prefix = [`${this.service}_`, "smmap_"].find((start) => name.startsWith(start));
       if (prefix === undefined) {
-        const meant = this.#asked.has(name) ? null : misspeltOption(name, read, (option) => this.#isKnown(option));
+        if (this.#asked.has(name) || this.#isKnown(name) || ++compared > COMPARED_MAX) return [];
+        const meant = misspeltOption(name, read, (option) => this.#isKnown(option));
         return meant === null ? [] : [unknownOption({ name, file, line }, meant)];
       }
       if (this.#isKnown(name)) return [];
