@@ -11,8 +11,16 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Exit statuses of sysexits.h that we use. */
-export const exit = { ok: 0, usage: 64, unavailable: 69, software: 70, tempfail: 75, config: 78 } as const;
+/** Exit statuses of sysexits.h that we use, and 128 + SIGPIPE. */
+export const exit = {
+  ok: 0,
+  usage: 64,
+  unavailable: 69,
+  software: 70,
+  tempfail: 75,
+  config: 78,
+  brokenPipe: 141,
+} as const;
 
 /** A mistake on the command line. */
 export class UsageError extends Error {

@@ -14,6 +14,8 @@ export interface PolicyResponderOptions {
   readonly check: RecipientCheck;
   readonly texts: AccessTexts;
   readonly policy: ReplyPolicy;
+  /** lmtp_strict_quota: a message that does not fit below the limit is over quota. */
+  readonly countsSize: boolean;
   /** null: nobody wants to be told of each answer. */
   readonly audit: Audit | null;
   /** Left out: nobody wants to know. */
@@ -54,9 +56,9 @@ export class PolicyResponder {
   }
 
   async #check({ recipient, size }: PolicyRequest, lookup: Lookup, client: string, since: number): Promise<string> {
-    const { check, texts, policy, audit } = this.#options;
+    const { check, texts, policy, countsSize, audit } = this.#options;
     this.#tally.inFlight++;
-    const { outcome, reason } = await check.judge(recipient, size, lookup);
+    const { outcome, reason } = await check.judge(recipient, countsSize ? size : 0, lookup);
     this.#tally.inFlight--;
     audit?.tell(outcome, recipient, client);
     const isFailure = outcome === "failed" || outcome === "timeout";

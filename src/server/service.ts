@@ -83,7 +83,7 @@ export async function startService(
 ): Promise<Service> {
   const { log, tally = new Tally() } = options;
   for (const warning of warnings) log.warning(warning);
-  const { policy, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
+  const { policy, countsSize, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
   const { isDebug } = settings.log;
   const opened = lenient(openStore({ log }), settings.leniency, log);
   const guarded = new GuardedStore(opened, {
@@ -109,7 +109,7 @@ export async function startService(
   const accessMaps = names.size > 0 ? { names, check, texts } : null;
   const memorySize = cache === null && opened.edition !== undefined ? settings.verdictsKept : 0;
   const responder = new Responder({ recipients, store, policy, value, accessMaps, audit, memorySize, tally, log });
-  const policyResponder = new PolicyResponder({ check, texts, policy, audit, tally, log });
+  const policyResponder = new PolicyResponder({ check, texts, policy, countsSize, audit, tally, log });
   return { settings, store, guarded, cache, recipients, responder, policyResponder };
 }
 

@@ -35,7 +35,7 @@ function serve({ promises = false, fault, policy = temporary, breakerFailures = 
   const accessMaps = { names: new Set(["access"]), check, texts };
   const rest = { policy, audit: null, tally, log };
   const responder = new Responder({ recipients, store, value: "key", accessMaps, ...rest });
-  const policyResponder = new PolicyResponder({ check, texts, ...rest });
+  const policyResponder = new PolicyResponder({ check, texts, countsSize: false, ...rest });
   const ask = async (payload: string) => void (await responder.respond(payload, new Lookup(), "test"));
   const askPolicy = async (lines: string) => void (await policyResponder.respond(lines, new Lookup(), "test"));
   const counted = () => tally.replies.list().map((row) => `${row.map} ${row.status} ${row.reason} ${row.count}`);
