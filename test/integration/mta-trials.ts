@@ -103,7 +103,7 @@ export async function startEach(rig: MtaRig, lmtpPort?: number): Promise<readonl
     access: () => postfix("access"),
     policy: () => postfix("policy"),
     exim: async () => {
-      const options = { recipe: "acl", socket: null, ...rest } as const;
+      const options = { socket: null, ...rest } as const;
       return (await rig.add(({ system }) => Exim.start(system, "exim", options))).port;
     },
   };
