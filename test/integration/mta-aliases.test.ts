@@ -55,3 +55,19 @@ it("Exim does not ask smmapd about a sender", async () => {
   }
   await client.quit();
 });
+
+it("Exim does not ask about a user whose .forward file it cannot look for", async () => {
+  expect(inShort(await rcptAlone(site.ports.exim, "xaver@example.org"))).toBe("250");
+});
+
+it.each([
+  ["anna", "250"],
+  ["nosuch", "550 5.1.1"],
+  ["dora", "452 4.2.2"],
+  ["sales+x", "250"],
+  ["root", "250"],
+  ["webmaster+x", "250"],
+  ["willi", "550 5.1.1"],
+])("policy.cf for domains in mydestination replies to %s: %s", async (user, reply) => {
+  expect(inShort(await rcptAlone(site.localPolicyPort, `${user}@example.org`))).toBe(reply);
+});
