@@ -8,11 +8,22 @@ dnl	unknown, or not to be posted to	550 5.1.1
 dnl	over quota			452 4.2.2
 dnl	smmapd or its store is down	451 4.3.0
 dnl
+dnl	Recipients are followed through virtusertable, mailertable and LDAP routing first, as sendmail does it at delivery:
+dnl	smmapd is asked for the address that the mailer of the mailboxes gets. What is in aliases(5) is accepted. The second
+dnl	argument names the mailers if they are not cyrusv2 or cyrus, the third one the map of aliases if ALIAS_FILE is not one
+dnl	plain file name:
+dnl
+dnl	FEATURE(`smmapd', `local:/run/smmapd/smmap', `cyrusv2d', `hash -m /etc/mail/aliases')
+dnl
 dnl	Put this file into feature/ of sendmail's cf tree (Debian: /usr/share/sendmail/cf/feature), and the FEATURE
-dnl	before any MAILER in sendmail.mc. In an inet: address write a host name or a bare IPv4 address: sendmail 8.17
-dnl	never connects to one in brackets. Left and right side of a rule are separated by tabs.
+dnl	after define(`ALIAS_FILE') and before any MAILER and LOCAL_ section in sendmail.mc. In an inet: address write a host
+dnl	name or a bare IPv4 address: sendmail 8.17 never connects to one in brackets. Left and right side of a rule are
+dnl	separated by tabs.
 ifelse(len(X`'_ARG_), `1', `errprint(`*** ERROR: FEATURE(smmapd) takes the socket, such as local:/run/smmapd/smmap
 ')')
+ifelse(_ARG3_, `', `ifdef(`ALIAS_FILE', `ifelse(regexp(ALIAS_FILE, `[:,]'), `-1', `',
+`errprint(`*** ERROR: FEATURE(smmapd) takes a map of aliases, such as hash -m /etc/mail/aliases, as its third argument
+')')')')
 divert(0)
 VERSIONID(`smmapd')
 LOCAL_CONFIG
@@ -20,14 +31,36 @@ LOCAL_CONFIG
 # that is down would be "User unknown", too. -f keeps the case of what follows the plus, -m takes no value from the
 # reply, and -d is how many seconds to wait for it.
 Kcyrus socket -d10 -m -f -a<OK> -T<TMPF> _ARG_
-# Accepted unasked.
+# Accepted without a question.
 C{SmmapExempt} postmaster abuse mailer-daemon
+# The mailers that deliver to the mailboxes.
+C{SmmapMailer} ifelse(_ARG2_, `', `cyrusv2 cyrus', `_ARG2_')
+Ksmmapd_note macro -q
+# -m gives no value: a long list would be a syntax error. Without -o, an alias file that is away defers.
+Ksmmapd_aliases ifelse(_ARG3_, `', `implicit -m ifdef(`ALIAS_FILE', `ALIAS_FILE', `MAIL_SETTINGS_DIR`'aliases')', `_ARG3_')
+
+LOCAL_RULE_0
+# Notes each address that a recipient turns into, such as by virtusertable.
+R$+			$: $(smmapd_note {smmapd_user} $@ $1 $) $(smmapd_note {smmapd_address} $@ $1 $) $1
+R$+ < @ $+ . >		$: $(smmapd_note {smmapd_user} $@ $1 $) $(smmapd_note {smmapd_address} $@ $1 @ $2 $) $1 < @ $2 . >
 
 LOCAL_RULESETS
 SLocal_check_rcpt
 R$*			$: $>canonify $1
+R$={SmmapExempt}	$@ OK
 R$={SmmapExempt} < @ $* >	$@ OK
-R$+ < @ $=w . >		$: <?> $(cyrus $1@$2 $: <NONE> $)
+# Only what a mailer for mailboxes gets, and only if it gets the address that was noted last, can be a mailbox.
+R$*			$: $(smmapd_note {smmapd_user} $@ NONE $) $1
+R$*			$: $1 $| $>parse $1
+R$* $| $# $={SmmapMailer} $* $&{smmapd_user}	$: <?> $&{smmapd_address}
+R$* $| $# $={SmmapMailer} $* $&{smmapd_user} < @ $* >	$: <?> $&{smmapd_address}
+R$* $| $# $={SmmapMailer} $* $&{smmapd_user} @ $*	$: <?> $&{smmapd_address}
+R$* $| $*		$@ OK
+# What is in aliases(5) is none either.
+R<?> $+			$: $1 $| $(smmapd_aliases $1 $: <?> $)
+R$+ @ $+ $| <?>		$: $1 @ $2 $| $(smmapd_aliases $1 $: <?> $)
+R$+ $| <?>		$: <?> $(cyrus $1 $: <NONE> $)
+R$+ $| $*		$@ OK
 R<?> <NONE>		$#error $@ 5.1.1 $: "550 User unknown"
 R<?> $+ <OK>		$@ OK
 # Over quota and out of order look the same from here. A name that nobody has tells them apart: smmapd knows that it is
