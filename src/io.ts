@@ -1,8 +1,16 @@
 import type { Readable, Writable } from "node:stream";
 import { ConfigError, StoreError } from "./store/store.ts";
 
+/** What Node's `process` has for privileges; absent on systems without users, and in tests. */
+export interface PrivilegedProcess {
+  getuid?(): number;
+  initgroups?(user: string, group: number): void;
+  setgid?(group: number): void;
+  setuid?(user: number): void;
+}
+
 /** What a command may touch of the process: handed in by main.ts, so that commands can be run by tests. */
-export interface Io {
+export interface Io extends PrivilegedProcess {
   readonly stdin: Readable;
   /** Descriptor of the standard input, for who must not touch the stream; 0 by default. */
   readonly stdinFd?: number;

@@ -9,7 +9,7 @@ import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { DaemonFolder, program } from "../../fixtures/daemon.ts";
-import { findAccount } from "../../fixtures/servers/cyrus.ts";
+import { findAccount } from "../../fixtures/servers/cyrus-programs.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 
 /** Children for each moment. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { PrivilegedProcess } from "../../../src/io.ts";
 import { findGroup, findUser } from "../../../src/server/accounts.ts";
-import { chooseIdentity, dropPrivileges, type PrivilegedProcess } from "../../../src/server/privileges.ts";
+import { chooseIdentity, dropPrivileges } from "../../../src/server/privileges.ts";
 
 const root = { getuid: () => 0 };
 const wish = { user: "mail", group: null, userOrigin: "cyrus_user" };
