@@ -4,6 +4,7 @@ import { exit, type Io, UsageError } from "../io.ts";
 import { plainLog } from "../log/log.ts";
 import { printable } from "../log/printable.ts";
 import { openService, type Service } from "../server/service.ts";
+import { Lookup } from "../store/lookup.ts";
 import type { StoreError } from "../store/store.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { FaultLog } from "./fault-log.ts";
@@ -52,7 +53,7 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
   const source =
     where !== undefined
       ? askDaemon(new DaemonClient(where), map)
-      : askStore(await openService({ configFile, skipPlus: given.has("-p"), env: io.env, log }), map);
+      : askStore(await openService({ configFile, skipPlus: given.has("-p"), env: io.env, log }), map, isVerbose);
   const progress = new Progress(io.stderr, addresses.length, words.includes("-"));
   const print = given.has("--json") ? printJson : printText;
   let status: number = exit.ok;
@@ -80,14 +81,18 @@ function failuresBehind(answers: readonly Answer[]): readonly StoreError[] {
   return answers.flatMap(({ inquiry }) => inquiry?.failure ?? []);
 }
 
-function askStore(service: Service, map: string): Source {
+function askStore(service: Service, map: string, isVerbose: boolean): Source {
   return {
     ask: async (address) => {
       const inquiry = await inquire(service, toBytes(address), map);
       return { address, reply: inquiry.reply, inquiry };
     },
     explain: ({ inquiry }) => (inquiry === null ? [] : describe(service, inquiry)),
-    close: () => service.store.close(),
+    close: async () => {
+      // A store warns of what looks doubtful in its backend when it is asked whether that answers.
+      if (isVerbose) await service.guarded.ping(new Lookup()).catch(() => {});
+      await service.store.close();
+    },
   };
 }
 
