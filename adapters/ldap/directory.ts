@@ -26,7 +26,7 @@ export class Directory {
   readonly #users: EntryKind;
   readonly #shared: EntryKind;
   readonly #visibility: readonly VisibilityCheck[];
-  #isSurveyed = false;
+  #survey: Promise<void> | null = null;
   readonly #domains: DomainBases | null;
 
   /** @param sharedFilter null: there are no shared folders */
@@ -75,15 +75,20 @@ export class Directory {
    * Looks once for an entry by each attribute of the filters, to warn of those that find none, and to notice when others
    * find none later. Only where all users are below one base. Never rejects.
    */
-  async survey(signal: AbortSignal): Promise<void> {
+  survey(signal: AbortSignal): Promise<void> {
+    this.#survey ??= this.#surveyOnce(signal);
+    return this.#survey;
+  }
+
+  async #surveyOnce(signal: AbortSignal): Promise<void> {
     const base = this.#domains === null ? expandBase(this.#options.base, new Map()) : null;
-    if (this.#isSurveyed || base === null) return;
-    this.#isSurveyed = true;
+    if (base === null) return;
     const query = this.#query(base, rootQuery.filter, []);
     const survey = (connection: LdapConnection) =>
       Promise.all(this.#visibility.map((check) => check.survey(connection, query)));
     await this.#pool.use(survey, signal).catch(() => {
-      this.#isSurveyed = false;
+      // It is tried again with the next look-up.
+      this.#survey = null;
     });
   }
 

@@ -49,7 +49,7 @@ export class LdapStore implements MailboxStore {
   ping({ signal }: LookupOptions): Promise<void> {
     return this.#unless(signal, async () => {
       await this.#directory.ping(signal);
-      await this.#directory.survey(signal);
+      await this.#directory.survey(this.#closing.signal);
     });
   }
 

@@ -60,9 +60,10 @@ export class VisibilityCheck {
     ]);
   }
 
-  /** Looks for an entry by each attribute, so that those that show none are warned of. */
+  /** Looks for an entry by each attribute, so that those that show none are warned of. Rejects if the connection ends. */
   async survey(connection: LdapConnection, query: SearchQuery): Promise<void> {
     await Promise.allSettled(this.#attributes.map((attribute) => attribute.look(connection, query, null)));
+    if (connection.hasEnded) throw new StoreError("unavailable", `${connection.uri}: the connection was closed`);
     this.#warnOfUnseen(connection, query.base);
   }
 

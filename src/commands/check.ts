@@ -5,6 +5,7 @@ import { plainLog } from "../log/log.ts";
 import { printable } from "../log/printable.ts";
 import { chooseIdentity, dropPrivileges } from "../server/privileges.ts";
 import { type Configuration, readConfiguration, type Service, startService } from "../server/service.ts";
+import { Lookup } from "../store/lookup.ts";
 import type { StoreError } from "../store/store.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { FaultLog } from "./fault-log.ts";
@@ -55,7 +56,7 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
   const source =
     where !== undefined
       ? askDaemon(new DaemonClient(where), map)
-      : await openStore({ configFile, skipPlus: given.has("-p"), map, log }, io);
+      : await openStore({ configFile, skipPlus: given.has("-p"), map, isVerbose, log }, io);
   const progress = new Progress(io.stderr, addresses.length, words.includes("-"));
   const print = given.has("--json") ? printJson : printText;
   let status: number = exit.ok;
@@ -89,14 +90,15 @@ interface StoreOptions {
   readonly configFile: string;
   readonly skipPlus: boolean;
   readonly map: string;
+  readonly isVerbose: boolean;
   readonly log: FaultLog;
 }
 
 /** Opens the store as the daemon does: root reads the configuration, and gives up its rights before the store is opened. */
-async function openStore({ configFile, skipPlus, map, log }: StoreOptions, io: Io): Promise<Source> {
+async function openStore({ configFile, skipPlus, map, isVerbose, log }: StoreOptions, io: Io): Promise<Source> {
   const configuration = await readConfiguration({ configFile, env: io.env });
   const user = becomeDaemonsUser(configuration, io);
-  return askStore(await startService(configuration, { skipPlus, log }), map, user, io);
+  return askStore(await startService(configuration, { skipPlus, log }), { map, user, isVerbose }, io);
 }
 
 /** @returns as whom the store is asked, for people; null: there are no users */
@@ -113,7 +115,14 @@ function becomeDaemonsUser(configuration: Configuration, io: Io): string | null 
   return `${identity.user.name} (${userOrigin}; uid ${identity.user.uid}, gid ${identity.gid} and the user's other groups), as the daemon`;
 }
 
-function askStore(service: Service, map: string, user: string | null, io: Io): Source {
+interface AskOptions {
+  readonly map: string;
+  /** As whom the store is asked; null: the system has no users. */
+  readonly user: string | null;
+  readonly isVerbose: boolean;
+}
+
+function askStore(service: Service, { map, user, isVerbose }: AskOptions, io: Io): Source {
   let isExplained = user === null;
   return {
     ask: async (address) => {
@@ -128,7 +137,11 @@ function askStore(service: Service, map: string, user: string | null, io: Io): S
       if (!isExplained) io.stderr.write(`smmapd: the store was asked as ${user}\n`);
       isExplained = true;
     },
-    close: () => service.store.close(),
+    close: async () => {
+      // A store warns of what looks doubtful in its backend at a ping.
+      if (isVerbose) await service.guarded.ping(new Lookup()).catch(() => {});
+      await service.store.close();
+    },
   };
 }
 
