@@ -12,10 +12,10 @@ dnl	not to be posted to		550 5.7.1
 dnl	over quota			452 4.2.2 or 552 5.2.2
 dnl	smmapd or its store is down	451 4.3.0
 dnl
-dnl	Recipients are followed through virtusertable, mailertable and LDAP routing first, as sendmail does it at delivery:
-dnl	smmapd is asked for the address that the mailer of the mailboxes gets. What is in aliases(5) is accepted. The second
-dnl	argument names the mailers if they are not cyrusv2 or cyrus, the third one the map of aliases if ALIAS_FILE is not one
-dnl	plain file name:
+dnl	The address is followed through virtusertable and mailertable first, as at delivery, and smmapd is asked about what the
+dnl	mailer of the mailboxes gets. What is in aliases(5) is accepted. So is each recipient in a domain with LDAP routing:
+dnl	FEATURE(ldap_routing) can refuse unknown ones itself. The second argument names the mailers if they are not cyrusv2
+dnl	or cyrus; the third one is the map of aliases if ALIAS_FILE is not one plain file name:
 dnl
 dnl	FEATURE(`smmapd_access', `local:/run/smmapd/smmap', `cyrusv2d', `hash -m /etc/mail/aliases')
 dnl
@@ -39,7 +39,7 @@ C{SmmapExempt} postmaster abuse mailer-daemon
 # The mailers that deliver to the mailboxes.
 C{SmmapMailer} ifelse(_ARG2_, `', `cyrusv2 cyrus', `_ARG2_')
 Ksmmapd_note macro -q
-# -m gives no value: a long list would be a syntax error. Without -o, an alias file that is away defers.
+# -m takes no value: a long list would be a syntax error. Without -o, all mail is deferred if the file is missing.
 Ksmmapd_aliases ifelse(_ARG3_, `', `implicit -m ifdef(`ALIAS_FILE', `ALIAS_FILE', `MAIL_SETTINGS_DIR`'aliases')', `_ARG3_')
 
 LOCAL_RULE_0
@@ -59,7 +59,10 @@ R$* $| $# $={SmmapMailer} $* $&{smmapd_user}	$: <?> $&{smmapd_address}
 R$* $| $# $={SmmapMailer} $* $&{smmapd_user} < @ $* >	$: <?> $&{smmapd_address}
 R$* $| $# $={SmmapMailer} $* $&{smmapd_user} @ $*	$: <?> $&{smmapd_address}
 R$* $| $*		$@ OK
-# What is in aliases(5) is none either.
+# LDAP routing changes addresses without a note.
+R<?> $+ @ $={LDAPRoute}	$@ OK
+R<?> $+ @ $={LDAPRouteEquiv}	$@ OK
+# What is in aliases(5) is no mailbox either.
 R<?> $+			$: $1 $| $(smmapd_aliases $1 $: <?> $)
 R$+ @ $+ $| <?>		$: $1 @ $2 $| $(smmapd_aliases $1 $: <?> $)
 R$+ $| <?>		$: <?> $(smmapd_access $1 $: <NONE> $)
