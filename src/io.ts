@@ -1,8 +1,16 @@
 import type { Readable, Writable } from "node:stream";
 import { ConfigError, StoreError } from "./store/store.ts";
 
+/** What Node's `process` has for privileges; absent on systems without users, and in tests. */
+export interface PrivilegedProcess {
+  getuid?(): number;
+  initgroups?(user: string, group: number): void;
+  setgid?(group: number): void;
+  setuid?(user: number): void;
+}
+
 /** What a command may touch of the process: handed in by main.ts, so that commands can be run by tests. */
-export interface Io {
+export interface Io extends PrivilegedProcess {
   readonly stdin: Readable;
   /** Descriptor of the standard input, for who must not touch the stream; 0 by default. */
   readonly stdinFd?: number;
@@ -11,8 +19,16 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Exit statuses of sysexits.h that we use. */
-export const exit = { ok: 0, usage: 64, unavailable: 69, software: 70, tempfail: 75, config: 78 } as const;
+/** Exit statuses of sysexits.h that we use, and 128 + SIGPIPE. */
+export const exit = {
+  ok: 0,
+  usage: 64,
+  unavailable: 69,
+  software: 70,
+  tempfail: 75,
+  config: 78,
+  brokenPipe: 141,
+} as const;
 
 /** A mistake on the command line. */
 export class UsageError extends Error {

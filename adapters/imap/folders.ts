@@ -1,7 +1,7 @@
 /** The folders that lie beside a mailbox, by LIST (RFC 3501 section 6.3.8), with their names read back into levels. */
-import { decodeModifiedUtf7, type FolderPaths, type MailboxId, StoreError } from "../../src/store/store.ts";
-import type { Response } from "./commands.ts";
+import { decodeModifiedUtf7, type FolderPaths, type MailboxId } from "../../src/store/store.ts";
 import { mailboxName } from "./names.ts";
+import { listedName } from "./responses.ts";
 import { mustSucceed, type Session } from "./session.ts";
 
 interface Listed {
@@ -43,20 +43,11 @@ async function list(
   if (before === undefined) return [];
   const completion = await connection.command("LIST", ["", `${before}${wildcard}${after}`], ["LIST"]);
   return mustSucceed("LIST", completion).flatMap((response) => {
-    const { name, exists } = readListed(response);
+    const { name, exists } = listedName(response);
     if (!name.startsWith(before) || !name.endsWith(after)) return [];
     const levels = name.slice(before.length, name.length - after.length).split(naming.separator);
     const path = [...above, ...levels.map(decodeModifiedUtf7)];
     // Characters of the user's name are a pattern to the server, so it may list others as well.
     return nameOf(path) === name ? [{ path, exists }] : [];
   });
-}
-
-/** What may follow the name are lists of a server's extensions (RFC 5258); text would be a part of the name. */
-function readListed({ values }: Response): { readonly name: string; readonly exists: boolean } {
-  const [flags, , name, ...extensions] = values;
-  if (typeof name !== "string" || !Array.isArray(flags) || !extensions.every(Array.isArray)) {
-    throw new StoreError("invalid-data", "imap: the server's LIST response is not understood");
-  }
-  return { name, exists: !flags.some((flag) => /^\\(?:NonExistent|Noselect)$/i.test(String(flag))) };
 }

@@ -6,7 +6,7 @@ export const imapKeys: readonly KeyDefinition[] = [
     name: "smmap_imap_server",
     type: "string",
     default: "localhost:143",
-    text: "The servers, separated by white space: host[:port], an IPv6 address in brackets, with /tls, /starttls or /plain at the end if need be. Without that, port 993 means TLS, the loopback clear text, and all else STARTTLS. They hold the same mailboxes; the first is preferred.",
+    text: "The servers, separated by white space: host[:port], an IPv6 address in brackets, with /tls, /starttls or /plain at the end if need be. Without that, port 993 means TLS, the loopback clear text, and all else STARTTLS. They hold the same mailboxes; the first is preferred. That a mailbox is absent is taken from the first alone, and from those with /complete behind the name, which never lag behind it; from the others it is a temporary failure.",
   },
   {
     name: "smmap_imap_authname",
@@ -39,6 +39,19 @@ export const imapKeys: readonly KeyDefinition[] = [
     type: "switch",
     default: "no",
     text: "IMAP shows storage in whole units of 1024 octets, rounded down, so that a usage shown as just the limit may be up to 1023 octets over it. no: that is within the limit. yes: in that case the exact size is asked for, which takes a server of Cyrus and a command for each mailbox of the quota root.",
+  },
+  {
+    name: "smmap_imap_murder",
+    type: "choice",
+    default: "auto",
+    values: ["auto", "frontend", "backend", "unified"],
+    text: "What the servers are, where they belong to a Cyrus murder. auto: frontends; a server that proves to be a backend is refused, because it knows only its own mailboxes, and from one that cannot be told from a backend (it takes no GETMETADATA) no absence is believed. frontend: such a server is a frontend. backend: backends are meant, and hold every mailbox that is asked for. unified: each server of the murder is both.",
+  },
+  {
+    name: "smmap_pool_max",
+    type: "integer",
+    default: "16",
+    text: "Connections of the imap store while a backend of a murder hangs: once a look-up takes longer than an eighth of smmap_query_timeout, up to so many are opened for those that wait. Slow look-ups get no more than half of them. Connections beyond smmap_pool_size are closed again when they are not used. Unset, it is twice smmap_pool_size if that is more.",
   },
   {
     name: "proxy_authname",

@@ -13,7 +13,11 @@ export interface ImapOptions {
   readonly postIdentity: "anyone" | "login";
   /** Whether a storage usage that is shown as just the limit is asked for to the octet. */
   readonly exactQuota: boolean;
+  /** What a server that is part of a murder is meant to be. */
+  readonly murder: "auto" | "frontend" | "backend" | "unified";
   readonly poolSize: number;
+  /** Connections while some are held by commands that take long; at least poolSize. */
+  readonly poolMax: number;
   /** Milliseconds until a connection is made and logged in. */
   readonly connectTimeout: number;
   /** Milliseconds for one command; as long as a whole look-up, after which nobody waits for it. */
@@ -24,6 +28,8 @@ export interface ImapServer {
   readonly host: string;
   readonly port: number;
   readonly security: Security;
+  /** Whether it knows every mailbox at any time, so that its word for an absent one counts. */
+  readonly isComplete: boolean;
   readonly login: Login;
   readonly tls: TlsFiles;
   readonly keepAlive: KeepAlive;
@@ -57,27 +63,41 @@ export function parseOptions(config: ConfigReader): ImapOptions {
   if (words.length === 0) throw config.error("smmap_imap_server", "names no server");
   const poolSize = config.integer("smmap_pool_size");
   if (poolSize < 1) throw config.error("smmap_pool_size", "must be at least 1");
+  const poolMax = config.integer("smmap_pool_max");
+  if (config.isSet("smmap_pool_max") && poolMax < poolSize) {
+    throw config.error("smmap_pool_max", `must be at least smmap_pool_size, which is ${poolSize}`);
+  }
   for (const key of ["tcp_keepalive_cnt", "tcp_keepalive_intvl"]) {
     if (config.isSet(key)) config.warn(key, "has no effect on connections of the imap store");
   }
   return {
-    servers: words.map((word) => parseServer(word, config)),
+    servers: words.map((word, index) => parseServer(word, index === 0, config)),
     separator: config.switch("unixhierarchysep") ? "/" : ".",
     defaultDomain: config.choice("virtdomains") === "off" ? null : (config.string("defaultdomain") ?? ""),
     postIdentity: config.choice("smmap_imap_post_identity") === "login" ? "login" : "anyone",
     exactQuota: config.switch("smmap_imap_exact_quota"),
+    murder: config.choice("smmap_imap_murder") as ImapOptions["murder"],
     poolSize,
+    poolMax: config.isSet("smmap_pool_max") ? poolMax : Math.max(poolMax, 2 * poolSize),
     connectTimeout: milliseconds(config, "client_timeout"),
     commandTimeout: milliseconds(config, "smmap_query_timeout"),
   };
 }
 
-/** host[:port][/tls|/starttls|/plain], the host perhaps an IPv6 address in brackets. */
-function parseServer(word: string, config: ConfigReader): ImapServer {
+/** host[:port], the host perhaps an IPv6 address in brackets; then /tls, /starttls or /plain, and /complete, in any order. */
+function parseServer(word: string, isFirst: boolean, config: ConfigReader): ImapServer {
   const key = "smmap_imap_server";
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:/[\]]+))(?::([0-9]+))?(?:\/(tls|starttls|plain))?$/.exec(word);
-  if (match === null) throw config.error(key, `${word} is not host[:port] with /tls, /starttls or /plain at the end`);
-  const [, v6, name = "", digits, written] = match;
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:/[\]]+))(?::([0-9]+))?((?:\/[^/]*)*)$/.exec(word);
+  const [, v6, name = "", digits, suffixes = ""] = match ?? [];
+  const flags = suffixes.split("/").slice(1);
+  const [written, ...others] = flags.filter((flag) => flag !== "complete");
+  const isRepeated = flags.length - others.length > (written === undefined ? 1 : 2);
+  if (match === null || others.length > 0 || isRepeated || (written !== undefined && !(written in DEFAULT_PORT))) {
+    throw config.error(
+      key,
+      `${word} is not host[:port] with one of /tls, /starttls, /plain and perhaps /complete behind it`,
+    );
+  }
   const host = v6 ?? name;
   const security = (written as Security | undefined) ?? defaultSecurity(host, digits);
   const port = digits === undefined ? DEFAULT_PORT[security] : Number(digits);
@@ -87,6 +107,7 @@ function parseServer(word: string, config: ConfigReader): ImapServer {
     host,
     port,
     security,
+    isComplete: isFirst || flags.includes("complete"),
     login: readLogin(config, host),
     tls: readTlsFiles(config),
     keepAlive: {

@@ -1,6 +1,6 @@
 /**
- * Untagged responses as facts: QUOTAROOT and QUOTA (RFC 9208), ACL and MYRIGHTS (RFC 4314), LIST and NAMESPACE. What
- * is missing or odd is an error, never "no quota" or "no rights".
+ * Untagged responses as facts: QUOTAROOT and QUOTA (RFC 9208), ACL and MYRIGHTS (RFC 4314), CAPABILITY, LIST, NAMESPACE
+ * and METADATA. What is missing or odd is an error, never "no quota" or "no rights".
  */
 import { type QuotaUsage, StoreError } from "../../src/store/store.ts";
 import type { Response, Value } from "./commands.ts";
@@ -43,6 +43,23 @@ export function ownRights(responses: readonly Response[], mailbox: string): stri
   const [, rights, ...rest] = onlyOne("MYRIGHTS", responses, mailbox);
   if (rest.length > 0) throw notUnderstood("MYRIGHTS", "more than a name and rights");
   return text("MYRIGHTS", rights);
+}
+
+/** Names of capabilities in upper case, from the CAPABILITY response there must be. */
+export function capabilityNames(responses: readonly Response[]): readonly string[] {
+  const found = responses.filter(({ name }) => name === "CAPABILITY");
+  if (found.length === 0) throw notUnderstood("CAPABILITY", "no response before OK");
+  return found.flatMap(({ values }) => values).map((value) => text("CAPABILITY", value).toUpperCase());
+}
+
+/** A name from LIST, and whether it is a mailbox; if not, it only holds a place in the hierarchy. */
+export function listedName({ values }: Response): { readonly name: string; readonly exists: boolean } {
+  // What may follow the name are lists of a server's extensions (RFC 5258); text would be a part of the name.
+  const [flags, , name, ...extensions] = values;
+  if (typeof name !== "string" || !Array.isArray(flags) || !extensions.every(Array.isArray)) {
+    throw new StoreError("invalid-data", "imap: the server's LIST response is not understood");
+  }
+  return { name, exists: !flags.some((flag) => /^\\(?:NonExistent|Noselect)$/i.test(String(flag))) };
 }
 
 /** The hierarchy separator, from the answer to LIST "" "". */

@@ -1,26 +1,52 @@
 /** A connection, and what the account on it may see: without that, "does not exist" could mean "may not be seen". */
 import { StoreError } from "../../src/store/store.ts";
 import type { Completion, ImapConnection, Response } from "./commands.ts";
+import { doubtAboutMurder } from "./murder.ts";
 import type { Naming } from "./names.ts";
-import type { ImapOptions } from "./options.ts";
-import { hierarchySeparator, sharedNamespace } from "./responses.ts";
+import type { ImapOptions, ImapServer } from "./options.ts";
+import { capabilityNames, hierarchySeparator, sharedNamespace } from "./responses.ts";
 
 export interface Session {
   readonly connection: ImapConnection;
+  readonly server: ImapServer;
   /** Whether the account sees every mailbox, whatever its ACL says. */
   readonly isAdministrator: boolean;
   readonly naming: Naming;
+  /** Why an absence on this server is no fact; null: it is one, once confirmed. */
+  readonly absenceDoubt: string | null;
 }
 
-/** A quota root that nobody has. Only an administrator is told so; all others may not ask. */
+/** A quota root that does not exist. Only an administrator is told so; all others may not ask. */
 const UNKNOWN_ROOT = "smmapd-looks-for-its-rights";
+/** How Cyrus since 2.3 lists the rights of RFC 4314; other servers write the letters in another order, or none. */
+const CYRUS_RIGHTS = "RIGHTS=KXTE";
 
-/** Asks how mailboxes are named and what the account is. Rejects with "denied" where it is of no use. */
-export async function examine(connection: ImapConnection, options: ImapOptions): Promise<Session> {
-  const { postIdentity, defaultDomain } = options;
+/** Asks what the server is, how mailboxes are named and what the account may. Rejects with "denied" where it is of no use. */
+export async function probeAccount(
+  connection: ImapConnection,
+  server: ImapServer,
+  options: ImapOptions,
+): Promise<Session> {
+  const { postIdentity, defaultDomain, murder } = options;
   const separator = hierarchySeparator(mustSucceed("LIST", await connection.command("LIST", ["", ""], ["LIST"])));
-  const isAdministrator = await mayAskForAnyQuota(connection);
-  if (isAdministrator) return { connection, isAdministrator, naming: { separator, sharedPrefix: "", defaultDomain } };
+  const capabilities = capabilityNames(
+    mustSucceed("CAPABILITY", await connection.command("CAPABILITY", [], ["CAPABILITY"])),
+  );
+  const isAdministrator = await mayAskForAnyQuota(connection, server, capabilities);
+  const murderDoubt = await doubtAboutMurder(connection, capabilities, server, murder);
+  const absenceDoubt = server.isComplete
+    ? murderDoubt
+    : `${server.host} is not the first server of smmap_imap_server and may lag behind it; ` +
+      "/complete behind its name says that it does not";
+  if (isAdministrator) {
+    return {
+      connection,
+      server,
+      isAdministrator,
+      naming: { separator, sharedPrefix: "", defaultDomain },
+      absenceDoubt,
+    };
+  }
   if (postIdentity === "anyone") {
     throw new StoreError(
       "denied",
@@ -32,14 +58,28 @@ export async function examine(connection: ImapConnection, options: ImapOptions):
     mustSucceed("NAMESPACE", await connection.command("NAMESPACE", [], ["NAMESPACE"])),
   );
   if (sharedPrefix === null) throw new StoreError("denied", "imap: the server shows no shared folders to the account");
-  return { connection, isAdministrator, naming: { separator, sharedPrefix, defaultDomain } };
+  return { connection, server, isAdministrator, naming: { separator, sharedPrefix, defaultDomain }, absenceDoubt };
 }
 
-async function mayAskForAnyQuota(connection: ImapConnection): Promise<boolean> {
-  const completion = await connection.command("GETQUOTA", [UNKNOWN_ROOT]);
+async function mayAskForAnyQuota(
+  connection: ImapConnection,
+  { host }: ImapServer,
+  capabilities: readonly string[],
+): Promise<boolean> {
+  const isCyrus = capabilities.some((capability) => capability.startsWith(CYRUS_RIGHTS));
+  const notCyrus = (cause?: unknown) =>
+    new StoreError("denied", `imap: ${host} is not a Cyrus IMAP server, and the imap store works with no other`, {
+      cause,
+    });
+  let completion: Completion;
+  try {
+    completion = await connection.command("GETQUOTA", [UNKNOWN_ROOT]);
+  } catch (error) {
+    throw isCyrus || connection.isLost ? error : notCyrus(error);
+  }
   if (completion.status === "OK" || isNoSuchQuotaRoot(completion)) return true;
   if (isPermissionDenied(completion)) return false;
-  throw unexpected("GETQUOTA", completion.text);
+  throw isCyrus ? unexpected("GETQUOTA", completion.text) : notCyrus();
 }
 
 /** The untagged responses of a command that has no reason to fail. @throws StoreError */

@@ -1,8 +1,11 @@
 /**
  * Mailboxes of a live Cyrus server, as an administrator of it sees them over IMAP. A user's mailbox is one GETQUOTAROOT:
- * it tells existence and quota, and the ACL does not matter. A shared folder's rights are asked for besides.
+ * it tells existence and quota, and the ACL does not matter. A shared folder's rights are asked for besides, and absence
+ * has to be confirmed.
  */
 import { Connector } from "../../src/store/kit/connector.ts";
+import { EndpointHealth } from "../../src/store/kit/endpoint-health.ts";
+import { LoginBackoff } from "../../src/store/kit/login-backoff.ts";
 import {
   type FolderPaths,
   type Log,
@@ -14,25 +17,29 @@ import {
   type StoreCapabilities,
   StoreError,
 } from "../../src/store/store.ts";
+import { confirmAbsence, contradiction } from "./absence.ts";
 import { ImapConnection } from "./commands.ts";
 import { exactUsage } from "./exact-quota.ts";
 import { foldersBeside } from "./folders.ts";
+import { KnownMailboxes } from "./known-mailboxes.ts";
 import { mailboxName } from "./names.ts";
 import type { ImapOptions, ImapServer } from "./options.ts";
 import { ConnectionPool } from "./pool.ts";
 import { ownRights, posterRights, quotaRoots, quotaUsage } from "./responses.ts";
 import {
-  examine,
   isNoSuchMailbox,
   isNoSuchQuotaRoot,
   isPermissionDenied,
   mustSucceed,
+  probeAccount,
   type Session,
 } from "./session.ts";
 
 const ABSENT: MailboxFacts = { exists: false };
 /** Milliseconds. Cyrus logs idle sessions out after half an hour at the earliest; firewalls forget sooner. */
 const PROBE_EVERY = 60_000;
+/** Part of a look-up's time after which it is slow; the rest is left for those that wait. */
+const PATIENCE = 0.125;
 
 export class ImapStore implements MailboxStore {
   readonly name = "imap";
@@ -41,14 +48,23 @@ export class ImapStore implements MailboxStore {
   readonly #log: Log;
   readonly #pool: ConnectionPool<Session>;
   readonly #warned = new Set<string>();
+  /** Users' mailboxes, for sessions of an administrator. */
+  readonly #knownUsers: KnownMailboxes;
+  /** For sessions of an ordinary account, which sees nothing else. */
+  readonly #knownFolders: KnownMailboxes;
 
   constructor(options: ImapOptions, log: Log) {
-    const concurrency = options.poolSize;
+    const concurrency = options.poolMax;
     this.capabilities = { folders: true, shared: true, concurrency, quota: ["STORAGE", "MESSAGE"] };
     this.#options = options;
     this.#log = log;
+    const shared = { logins: new LoginBackoff(log), health: new EndpointHealth() };
+    this.#knownUsers = new KnownMailboxes(log);
+    this.#knownFolders = new KnownMailboxes(log);
     this.#pool = new ConnectionPool({
-      connectors: Array.from({ length: options.poolSize }, () => this.#connector()),
+      connectors: Array.from({ length: options.poolMax }, () => this.#connector(shared)),
+      size: options.poolSize,
+      patience: options.commandTimeout * PATIENCE,
       isLost: ({ connection }) => connection.isLost,
       probe: ({ connection }) => connection.command("NOOP"),
       probeEvery: PROBE_EVERY,
@@ -56,7 +72,9 @@ export class ImapStore implements MailboxStore {
   }
 
   lookup(mailbox: MailboxId, { signal }: LookupOptions): Promise<MailboxFacts> {
-    return this.#pool.use((session) => this.#find(session, mailbox, signal), signal);
+    // Folders of a user lie on the same backend.
+    const key = mailbox.kind === "user" ? `${mailbox.user}@${mailbox.domain ?? ""}` : `+${mailbox.folders.join("/")}`;
+    return this.#pool.use((session) => this.#find(session, mailbox, signal), signal, key);
   }
 
   similarFolders(mailbox: MailboxId, { signal }: LookupOptions): Promise<FolderPaths> {
@@ -81,16 +99,26 @@ export class ImapStore implements MailboxStore {
     }
     const name = mailboxName(mailbox, naming);
     if (name === null) return ABSENT;
+    const known = isAdministrator ? this.#knownUsers : this.#knownFolders;
     const rights = mailbox.kind === "shared" ? await this.#rights(session, name) : null;
-    if (rights === undefined) return ABSENT;
+    if (rights === undefined) {
+      await confirmAbsence(session, name, known, true);
+      return ABSENT;
+    }
     // An ordinary account may not see every quota, and without the right to post none counts.
     if (!isAdministrator && !rights?.includes("p")) return { exists: true, rights, quotas: [] };
     const quotas = await quotasOf(connection, name, mailbox.domain);
     if (quotas === undefined) {
-      if (rights === null || isAdministrator) return ABSENT;
-      // With some rights an ordinary account sees a folder and not its quota; that it is there is known already.
-      throw new StoreError("denied", `imap: the account may not see the quota of ${name}`);
+      if (!isAdministrator) {
+        // With some rights an ordinary account sees a folder and not its quota; that it is there is known already.
+        throw new StoreError("denied", `imap: the account may not see the quota of ${name}`);
+      }
+      if (rights !== null) throw contradiction(session);
+      await confirmAbsence(session, name, known, false);
+      return ABSENT;
     }
+    // Folders come and go; an INBOX stays for as long as its user.
+    if (mailbox.kind === "user" ? mailbox.folders.length === 0 : !isAdministrator) known.remember(name);
     if (!this.#options.exactQuota || !isAdministrator) return { exists: true, rights, quotas };
     return { exists: true, rights, quotas: await exactUsage(connection, quotas, naming, signal) };
   }
@@ -111,13 +139,17 @@ export class ImapStore implements MailboxStore {
     return ownRights(mustSucceed("MYRIGHTS", rights), name);
   }
 
-  #connector(): Connector<ImapServer, Session> {
+  #connector(shared: {
+    readonly logins: LoginBackoff;
+    readonly health: EndpointHealth;
+  }): Connector<ImapServer, Session> {
     const connector = new Connector<ImapServer, Session>({
       endpoints: this.#options.servers,
       connect: (server, signal) => this.#connect(server, signal, (session) => connector.lost(session)),
       disconnect: ({ connection }) => connection.close(),
       retire: ({ connection }) => connection.retire(),
       describe: ({ host, port, security }) => `${security === "tls" ? "imaps" : "imap"}://${host}:${port}`,
+      ...shared,
       log: this.#log,
     });
     return connector;
@@ -140,7 +172,7 @@ export class ImapStore implements MailboxStore {
     const giveUp = () => connection.close();
     signal.addEventListener("abort", giveUp, { once: true });
     try {
-      session = await examine(connection, this.#options);
+      session = await probeAccount(connection, server, this.#options);
     } catch (error) {
       connection.close();
       throw error;

@@ -7,37 +7,12 @@
  * derefAliases, takes a size limit for success, and its parser never returns from some malformed entries.
  */
 import type { Socket } from "node:net";
-import {
-  AbandonRequest,
-  type BindRequest,
-  ExtendedRequest,
-  type Filter,
-  PresenceFilter,
-  SearchRequest,
-  UnbindRequest,
-} from "ldapts";
+import { AbandonRequest, type BindRequest, ExtendedRequest, UnbindRequest } from "ldapts";
 import { type Deadline, Deadlines } from "../../src/store/kit/deadlines.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { type LdapResponse, type LdapResult, type Operation, ResponseReader, type SearchEntry } from "./response.ts";
-
-export interface SearchQuery {
-  readonly base: string;
-  readonly scope: "sub" | "one" | "base";
-  readonly derefAliases: "search" | "find" | "always" | "never";
-  readonly filter: Filter;
-  /** Never empty, which would mean all. */
-  readonly attributes: readonly string[];
-  readonly sizeLimit: number;
-  /** Seconds. */
-  readonly timeLimit: number;
-}
-
-export interface SearchAnswer {
-  readonly result: LdapResult;
-  readonly entries: readonly SearchEntry[];
-  /** Where the search would have to go on. */
-  readonly references: readonly string[];
-}
+import { SIZE_LIMIT_EXCEEDED } from "./result.ts";
+import { rootQuery, type SearchAnswer, type SearchQuery, searchRequest } from "./search-query.ts";
 
 /**
  * Operations under way at once; the others wait. slapd closes an anonymous connection that has more than 100 pending
@@ -60,7 +35,7 @@ interface Request {
 interface PendingOperation {
   readonly operation: Operation;
   readonly request: Request;
-  /** How many entries were asked for; a server that sends more is not to be trusted. */
+  /** How many entries were asked for; one more ends the search. */
   readonly entriesMax: number;
   readonly entries: SearchEntry[];
   readonly references: string[];
@@ -86,7 +61,7 @@ export class LdapConnection {
   readonly #abandoned = new Set<number>();
   readonly #keepAlive: NodeJS.Timeout;
   #lastId = 0;
-  #lastHeard = performance.now();
+  #lastResponse = performance.now();
   #outgoing: Buffer[] = [];
   #isRetiring = false;
   #failure: StoreError | null = null;
@@ -99,10 +74,10 @@ export class LdapConnection {
     this.#deadlines = new Deadlines(timeout);
     this.#keepAlive = setInterval(() => this.#probe(), KEEP_ALIVE);
     this.#keepAlive.unref();
-    socket.on("data", this.#hear);
-    socket.on("error", this.#suffer);
-    socket.on("close", this.#notice);
-    if (socket.destroyed) this.#notice();
+    socket.on("data", this.#onData);
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onClose);
+    if (socket.destroyed) this.#onClose();
   }
 
   /** Operations that are not finished. */
@@ -116,18 +91,7 @@ export class LdapConnection {
 
   /** Every entry, reference and the result, whatever that is. Rejects with StoreError where there is no result. */
   search(query: SearchQuery): Promise<SearchAnswer> {
-    const { base, scope, derefAliases, filter, attributes, sizeLimit, timeLimit } = query;
-    const request = new SearchRequest({
-      messageId: 0,
-      baseDN: base,
-      scope,
-      derefAliases,
-      filter,
-      attributes: [...attributes],
-      sizeLimit,
-      timeLimit,
-    });
-    return this.#perform("search", request, sizeLimit);
+    return this.#perform("search", searchRequest(query), query.sizeLimit);
   }
 
   /** A bind; the result, whatever that is. Rejects with StoreError where there is none. */
@@ -143,7 +107,7 @@ export class LdapConnection {
   /** Lets go of the socket, for TLS to take it over. Throws StoreError. */
   handOver(): void {
     // What came in clear text behind the last answer may be anybody's.
-    if (this.#reader.pending > 0) throw this.#nonsense("more than an answer came before TLS");
+    if (this.#reader.pending > 0) throw this.#protocolError("more than an answer came before TLS");
     this.#failure ??= new StoreError("internal", `${this.uri}: the socket is in other hands`);
     this.#release();
   }
@@ -223,48 +187,70 @@ export class LdapConnection {
     this.#socket.write(others.length === 0 ? first : Buffer.concat([first, ...others]));
   }
 
-  readonly #hear = (chunk: Buffer): void => {
-    this.#lastHeard = performance.now();
+  readonly #onData = (chunk: Buffer): void => {
+    this.#lastResponse = performance.now();
     try {
       for (const response of this.#reader.read(chunk)) {
-        if (this.#failure === null) this.#take(response);
+        if (this.#failure === null) this.#onResponse(response);
       }
     } catch (error) {
-      this.#distrust(error instanceof Error ? error.message : String(error));
+      this.#failProtocol(error instanceof Error ? error.message : String(error));
     }
   };
 
-  readonly #suffer = (error: Error): void => {
+  readonly #onError = (error: Error): void => {
     this.end(new StoreError("unavailable", `${this.uri}: ${error.message}`, { cause: error }));
   };
 
-  readonly #notice = (): void => {
+  readonly #onClose = (): void => {
     this.end(new StoreError("unavailable", `${this.uri}: the connection was closed`));
   };
 
-  #take(response: LdapResponse): void {
+  #onResponse(response: LdapResponse): void {
     if (response.id === 0) {
       // Notice of Disconnection, RFC 4511 section 4.4.1.
       const words = response.kind === "result" && response.message !== "" ? `: ${response.message}` : "";
-      this.end(new StoreError("unavailable", `${this.uri}: the server takes its leave${words}`));
+      this.end(new StoreError("unavailable", `${this.uri}: the server sent Notice of Disconnection${words}`));
       return;
     }
     const pending = this.#pending.get(response.id);
     if (pending === undefined) {
-      // Answers to what was given up still come. Any other may be a part of one that would then look complete without it.
-      if (!this.#abandoned.has(response.id)) this.#distrust(`an answer to ${response.id}, which is not being asked`);
+      // Answers to abandoned operations still arrive. Any other may be part of one that would look complete without it.
+      if (!this.#abandoned.has(response.id))
+        this.#failProtocol(`an answer to ${response.id}, which is not being asked`);
       return;
     }
     if (response.kind === "result" && response.operation === pending.operation) {
-      this.#finish(pending);
-      pending.resolve({ result: response, entries: pending.entries, references: pending.references });
+      this.#settle(pending, response);
     } else if (response.kind === "reference" && pending.operation === "search") {
       pending.references.push(...response.uris);
-    } else if (response.kind === "entry" && pending.entries.length < pending.entriesMax) {
+    } else if (response.kind === "entry" && pending.operation === "search") {
       pending.entries.push(response);
+      if (pending.entries.length > pending.entriesMax) this.#cutShort(pending);
     } else {
-      this.#distrust(`an answer (${response.kind}) that was not asked for`);
+      this.#failProtocol(`an answer (${response.kind}) that was not asked for`);
     }
+  }
+
+  #settle(pending: PendingOperation, result: LdapResult): void {
+    this.#finish(pending);
+    const { entries, references, sentAt, resolve } = pending;
+    resolve({ result, entries, references, duration: performance.now() - sentAt });
+  }
+
+  /** Some servers (Samba 4.17) ignore the size limit: the first surplus entry says all that such an answer can say. */
+  #cutShort(pending: PendingOperation): void {
+    const { id } = pending;
+    this.#abandon(pending);
+    const message = "the server sent more entries than asked for";
+    this.#settle(pending, {
+      kind: "result",
+      id,
+      operation: "search",
+      code: SIZE_LIMIT_EXCEEDED,
+      message,
+      referrals: [],
+    });
   }
 
   #finish(pending: PendingOperation): void {
@@ -280,12 +266,13 @@ export class LdapConnection {
     const silent = new StoreError("timeout", `${this.uri}: no answer within ${this.#timeout} ms`);
     if (pending.sentAt === 0) {
       this.#waiting.splice(this.#waiting.indexOf(pending), 1);
-    } else if (this.#lastHeard < pending.sentAt) {
+    } else if (this.#lastResponse < pending.sentAt) {
       pending.reject(silent);
-      this.end(new StoreError("unavailable", `${this.uri}: the server has fallen silent`));
+      this.end(new StoreError("unavailable", `${this.uri}: no response, connection closed`));
       return;
     } else {
       this.#abandon(pending);
+      this.#finish(pending);
     }
     pending.reject(silent);
   }
@@ -295,27 +282,26 @@ export class LdapConnection {
     const [oldest] = this.#abandoned;
     if (this.#abandoned.size >= ABANDONED_MAX && oldest !== undefined) this.#abandoned.delete(oldest);
     this.#abandoned.add(pending.id);
-    this.#finish(pending);
   }
 
-  /** Nothing that the server says now can be trusted. */
-  #distrust(nonsense: string): void {
-    this.end(this.#nonsense(nonsense));
+  /** Ends the connection: after a protocol error no octet that follows can be interpreted. */
+  #failProtocol(problem: string): void {
+    this.end(this.#protocolError(problem));
   }
 
-  #nonsense(nonsense: string): StoreError {
-    return new StoreError("invalid-data", `${this.uri}: the server talks nonsense: ${nonsense}`);
+  #protocolError(problem: string): StoreError {
+    return new StoreError("invalid-data", `${this.uri}: protocol error: ${problem}`);
   }
 
   /** A search that every server allows; without an answer the connection ends by its deadline. */
   #probe(): void {
-    if (performance.now() - this.#lastHeard >= KEEP_ALIVE / 2) this.search(rootQuery).catch(() => {});
+    if (performance.now() - this.#lastResponse >= KEEP_ALIVE / 2) this.search(rootQuery).catch(() => {});
   }
 
   #release(): void {
     clearInterval(this.#keepAlive);
-    this.#socket.off("data", this.#hear);
-    this.#socket.off("close", this.#notice);
+    this.#socket.off("data", this.#onData);
+    this.#socket.off("close", this.#onClose);
   }
 
   #nextId(): number {
@@ -323,14 +309,3 @@ export class LdapConnection {
     return this.#lastId;
   }
 }
-
-/** The root DSE (RFC 4512 section 5.1), without any attribute. */
-export const rootQuery: SearchQuery = {
-  base: "",
-  scope: "base",
-  derefAliases: "never",
-  filter: new PresenceFilter({ attribute: "objectClass" }),
-  attributes: ["1.1"],
-  sizeLimit: 1,
-  timeLimit: 0,
-};

@@ -1,14 +1,22 @@
 /** The directory as a place where users and shared folders are looked for. */
 import type { Filter } from "ldapts";
-import { StoreError } from "../../src/store/store.ts";
-import { rootQuery } from "./connection.ts";
+import { type Log, StoreError } from "../../src/store/store.ts";
+import { AbsenceCheck } from "./absence-check.ts";
+import type { LdapConnection } from "./connection.ts";
 import { DomainBases } from "./domains.ts";
 import type { Entry } from "./entry.ts";
 import { expandFilter, type FilterTemplate } from "./filter.ts";
 import type { DirectoryOptions } from "./options.ts";
 import type { ConnectionPool } from "./pool.ts";
+import { ReplicaCheck } from "./replica-check.ts";
 import { EntryKind } from "./search.ts";
+import { rootQuery, type SearchQuery } from "./search-query.ts";
+import { SlowSearchWarning } from "./slow-search.ts";
 import { expandBase, type TokenValues } from "./template.ts";
+import { type FilterKind, VisibilityCheck } from "./visibility-check.ts";
+
+const USERS: FilterKind = { plural: "users", key: "ldap_filter" };
+const SHARED: FilterKind = { plural: "shared folders", key: "smmap_ldap_shared_filter" };
 
 export class Directory {
   readonly #options: DirectoryOptions;
@@ -17,6 +25,8 @@ export class Directory {
   readonly #sharedFilter: FilterTemplate | null;
   readonly #users: EntryKind;
   readonly #shared: EntryKind;
+  readonly #visibility: readonly VisibilityCheck[];
+  #survey: Promise<void> | null = null;
   readonly #domains: DomainBases | null;
 
   /** @param sharedFilter null: there are no shared folders */
@@ -25,15 +35,21 @@ export class Directory {
     pool: ConnectionPool,
     userFilter: FilterTemplate,
     sharedFilter: FilterTemplate | null,
+    log: Log,
   ) {
     this.#options = options;
     this.#pool = pool;
     this.#userFilter = userFilter;
     this.#sharedFilter = sharedFilter;
-    this.#users = new EntryKind("users", userFilter);
-    // A directory may well be without shared folders: that we can read it is vouched for by users, too.
-    this.#shared = new EntryKind("recipients", { kind: "or", parts: [userFilter, sharedFilter ?? userFilter] });
-    this.#domains = options.domains === null ? null : new DomainBases(options.domains, options, pool);
+    // A directory may well be without shared folders, so only users have to exist.
+    const users = new VisibilityCheck(USERS, userFilter, log);
+    const shared = sharedFilter === null ? [] : [new VisibilityCheck(SHARED, sharedFilter, log)];
+    const absence = new AbsenceCheck(users, shared, new ReplicaCheck(options.replica));
+    const slow = new SlowSearchWarning(log);
+    this.#users = new EntryKind(USERS, users, absence, slow);
+    this.#shared = new EntryKind(SHARED, shared[0] ?? users, absence, slow);
+    this.#visibility = [users, ...shared];
+    this.#domains = options.domains === null ? null : new DomainBases(options.domains, options, pool, log);
   }
 
   /** The only user that there is by these values; null: the server states that there is none. Rejects with StoreError. */
@@ -55,6 +71,27 @@ export class Directory {
     await this.#pool.use((connection) => connection.search(rootQuery), signal);
   }
 
+  /**
+   * Looks once for an entry by each attribute of the filters, to warn of those that find none, and to notice when others
+   * find none later. Only where all users are below one base. Never rejects.
+   */
+  survey(signal: AbortSignal): Promise<void> {
+    this.#survey ??= this.#surveyOnce(signal);
+    return this.#survey;
+  }
+
+  async #surveyOnce(signal: AbortSignal): Promise<void> {
+    const base = this.#domains === null ? expandBase(this.#options.base, new Map()) : null;
+    if (base === null) return;
+    const query = this.#query(base, rootQuery.filter, []);
+    const survey = (connection: LdapConnection) =>
+      Promise.all(this.#visibility.map((check) => check.survey(connection, query)));
+    await this.#pool.use(survey, signal).catch(() => {
+      // It is tried again with the next look-up.
+      this.#survey = null;
+    });
+  }
+
   async #find(
     kind: EntryKind,
     filter: Filter,
@@ -62,10 +99,13 @@ export class Directory {
     attributes: readonly string[],
     signal: AbortSignal,
   ): Promise<Entry | null> {
-    const { scope, derefAliases, sizeLimit, timeLimit } = this.#options;
-    const base = await this.#baseFor(values, signal);
-    const query = { base, scope, derefAliases, filter, attributes, sizeLimit, timeLimit };
+    const query = this.#query(await this.#baseFor(values, signal), filter, attributes);
     return this.#pool.use((connection) => kind.findOne(connection, query), signal);
+  }
+
+  #query(base: string, filter: Filter, attributes: readonly string[]): SearchQuery {
+    const { scope, derefAliases, sizeLimit, timeLimit, isDomainScope } = this.#options;
+    return { base, scope, derefAliases, filter, attributes, sizeLimit, timeLimit, isDomainScope };
   }
 
   async #baseFor(values: TokenValues, signal: AbortSignal): Promise<string> {

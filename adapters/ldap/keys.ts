@@ -8,7 +8,7 @@ export const ldapKeys: readonly KeyDefinition[] = [
     name: "ldap_uri",
     type: "string",
     default: null,
-    text: "URLs of the servers, separated by white space: ldap://host[:port], ldaps://host[:port] or ldapi://%2Fpath%2Fof%2Fsocket. They hold the same directory and are tried in order. Required.",
+    text: "URLs of the servers, separated by white space: ldap://host[:port], ldaps://host[:port] or ldapi://%2Fpath%2Fof%2Fsocket. They hold the same directory and are tried in order; the first is the source of truth, see smmap_ldap_replica_check. Required.",
   },
   {
     name: "ldap_base",
@@ -129,6 +129,13 @@ export const ldapKeys: readonly KeyDefinition[] = [
     default: "sub",
     values: scopes,
     text: "How deep the search for domains goes.",
+  },
+  {
+    name: "smmap_ldap_replica_check",
+    type: "choice",
+    default: "auto",
+    values: ["auto", "csn", "none"],
+    text: "When a server may say that a mailbox does not exist. An OpenLDAP replica that is being filled answers before it is complete, and shows contextCSN at the suffix when it is. auto: a server that has shown contextCSN since the start has to go on showing it. csn: it has to show it from the start, for replicas of OpenLDAP that may be filled while the daemon starts. With both, another server than the first of ldap_uri also has to show a contextCSN that is no older than what the first one has shown; servers of other products cannot, so what they do not hold gets a temporary answer while they stand in for the first. none: contextCSN is not looked at, and every server of ldap_uri may say no; only where each of them is always complete.",
   },
   {
     name: "smmap_ldap_preset",

@@ -5,6 +5,7 @@ import { type FilterTemplate, filterHasToken } from "./filter.ts";
 import { parseFilter } from "./filter-parser.ts";
 import { presets } from "./presets.ts";
 import type { QuotaUnit } from "./quota.ts";
+import type { ReplicaOptions } from "./replica-check.ts";
 import { hasToken, parseTemplate, type Template, TemplateError } from "./template.ts";
 
 export interface LdapOptions {
@@ -24,6 +25,9 @@ export interface DirectoryOptions {
   readonly timeLimit: number;
   /** Finds the base of a domain's users; null: it is `base` for all. */
   readonly domains: DomainOptions | null;
+  /** Whether Active Directory has to leave out references to other parts of the forest. */
+  readonly isDomainScope: boolean;
+  readonly replica: ReplicaOptions;
 }
 
 export type Scope = "sub" | "one" | "base";
@@ -97,8 +101,9 @@ export function readOptions(config: ConfigReader): LdapOptions {
   if (domains === null && base.length === 0) {
     config.warn("ldap_base", "without it the search begins at the root, which most servers refuse");
   }
+  const connection = readConnectionOptions(config);
   return {
-    connection: readConnectionOptions(config),
+    connection,
     directory: {
       base,
       scope: config.choice("ldap_scope") as Scope,
@@ -106,6 +111,12 @@ export function readOptions(config: ConfigReader): LdapOptions {
       sizeLimit: Math.max(2, config.integer("ldap_size_limit")),
       timeLimit: Math.max(0, Math.ceil(config.duration("ldap_time_limit"))),
       domains,
+      isDomainScope: config.choice("smmap_ldap_preset") === "ad",
+      replica: {
+        mode: config.choice("smmap_ldap_replica_check") as ReplicaOptions["mode"],
+        firstUri: connection.endpoints[0]?.uri ?? "",
+        hasOthers: connection.endpoints.length > 1,
+      },
     },
     recipients,
   };

@@ -81,14 +81,29 @@ export const presets: Readonly<Record<string, Readonly<Record<string, string>>>>
     smmap_ldap_quota_unit: "b",
   },
 
-  /** Active Directory: people, groups and contacts. Bit 2 of userAccountControl: the account is disabled. */
+  /**
+   * Active Directory: people, groups, contacts, Exchange's dynamic lists and mail-enabled public folders. Bit 2 of
+   * userAccountControl: the account is disabled, as Exchange wants it for shared and similar mailboxes.
+   */
   ad: {
     ldap_filter:
-      "(&(|(objectClass=user)(objectClass=group)(objectClass=contact))(|(mail=%u)(proxyAddresses=smtp:%u))" +
-      "(!(userAccountControl:1.2.840.113556.1.4.803:=2)))",
+      "(&(|(objectClass=user)(objectClass=group)(objectClass=contact)" +
+      "(objectClass=msExchDynamicDistributionList)(objectClass=publicFolder))" +
+      "(|(mail=%u)(proxyAddresses=smtp:%u))" +
+      `(|(!(userAccountControl:1.2.840.113556.1.4.803:=2))${mailboxesOfDisabledAccounts()}))`,
     ldap_user_attribute: "sAMAccountName",
   },
 
   /** Only what the configuration says. */
   custom: {},
 };
+
+/**
+ * Values of msExchRecipientTypeDetails whose mailboxes belong to disabled accounts: linked, shared, room, equipment and
+ * site mailboxes, and those of rooms, equipment and teams in Exchange Online.
+ */
+function mailboxesOfDisabledAccounts(): string {
+  const here = [2, 4, 16, 32, 2 ** 37];
+  const online = [2 ** 33, 2 ** 34, 2 ** 35];
+  return [...here, ...online].map((type) => `(msExchRecipientTypeDetails=${type})`).join("");
+}

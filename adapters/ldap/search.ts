@@ -1,22 +1,25 @@
 /** One search for one entry, and which answers may be taken for "there is none". */
-import type { Filter } from "ldapts";
 import { StoreError } from "../../src/store/store.ts";
-import { type LdapConnection, rootQuery, type SearchAnswer, type SearchQuery } from "./connection.ts";
+import type { AbsenceCheck } from "./absence-check.ts";
+import type { LdapConnection } from "./connection.ts";
 import { Entry } from "./entry.ts";
-import { type FilterTemplate, generaliseFilter } from "./filter.ts";
 import { resultError, SUCCESS } from "./result.ts";
-import { Sightings } from "./sightings.ts";
+import type { SearchAnswer, SearchQuery } from "./search-query.ts";
+import type { SlowSearchWarning } from "./slow-search.ts";
+import type { FilterKind, VisibilityCheck } from "./visibility-check.ts";
 
-/** Entries of one kind. */
+/** Entries that one filter looks for. */
 export class EntryKind {
-  readonly #sightings: Sightings;
-  /** Finds any of them. */
-  readonly #any: Filter;
+  readonly #kind: FilterKind;
+  readonly #visibility: VisibilityCheck;
+  readonly #absence: AbsenceCheck;
+  readonly #slow: SlowSearchWarning;
 
-  /** @param name in the plural, for people  @param filter finds one of them, or several for a wider net */
-  constructor(name: string, filter: FilterTemplate) {
-    this.#sightings = new Sightings(name);
-    this.#any = generaliseFilter(filter) ?? rootQuery.filter;
+  constructor(kind: FilterKind, visibility: VisibilityCheck, absence: AbsenceCheck, slow: SlowSearchWarning) {
+    this.#kind = kind;
+    this.#visibility = visibility;
+    this.#absence = absence;
+    this.#slow = slow;
   }
 
   /**
@@ -24,10 +27,25 @@ export class EntryKind {
    * Rejects with StoreError in every other case: several entries, referrals, a base that is missing, no rights.
    */
   async findOne(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {
+    const wasConfirmed = this.#absence.isFresh(connection, query.base);
+    const entry = await this.#search(connection, query);
+    if (entry !== null) return entry;
+    if (!wasConfirmed) {
+      await this.#absence.confirmBefore(connection, query);
+      const appeared = await this.#search(connection, query);
+      if (appeared !== null) return appeared;
+    }
+    await this.#absence.confirmAfter(connection, query);
+    return null;
+  }
+
+  async #search(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {
     const answer = await connection.search(query.attributes.length > 0 ? query : { ...query, attributes: ["1.1"] });
+    this.#slow.record(connection, answer.duration, this.#kind);
     const entry = onlyEntry(answer, query, connection);
-    if (entry === null) await this.#sightings.confirm(connection, { ...query, filter: this.#any });
-    else this.#sightings.note(connection, query.base);
+    if (entry === null) return null;
+    this.#visibility.record(query.base, entry.dn);
+    this.#absence.observe(connection, query.base);
     return entry;
   }
 }

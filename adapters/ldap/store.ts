@@ -33,16 +33,24 @@ export class LdapStore implements MailboxStore {
       quota: [...(storage !== null ? ["STORAGE" as const] : []), ...(messages !== null ? ["MESSAGE" as const] : [])],
     };
     this.#pool = new ConnectionPool(options.connection, log);
-    this.#directory = new Directory(options.directory, this.#pool, userFilter, sharedFilter);
+    this.#directory = new Directory(options.directory, this.#pool, userFilter, sharedFilter, log);
     this.#reader = new RecipientReader(options.recipients, log);
   }
 
   lookup(mailbox: MailboxId, { signal }: LookupOptions): Promise<MailboxFacts> {
-    return this.#unless(signal, () => this.#find(mailbox, signal));
+    return this.#unless(signal, async () => {
+      const facts = await this.#find(mailbox, signal);
+      // Nothing waits for it, nor for the end of this look-up.
+      void this.#directory.survey(this.#closing.signal);
+      return facts;
+    });
   }
 
   ping({ signal }: LookupOptions): Promise<void> {
-    return this.#unless(signal, () => this.#directory.ping(signal));
+    return this.#unless(signal, async () => {
+      await this.#directory.ping(signal);
+      await this.#directory.survey(this.#closing.signal);
+    });
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,11 @@
 /** `smmapd check`: the reply for each address, from the store itself or from a running daemon. */
 import { text } from "node:stream/consumers";
-import { openService, type Service } from "../daemon/service.ts";
+import { chooseIdentity, dropPrivileges } from "../daemon/privileges.ts";
+import { type Configuration, readConfiguration, type Service, startService } from "../daemon/service.ts";
 import { exit, type Io, UsageError } from "../io.ts";
 import { plainLog } from "../log/log.ts";
 import { printable } from "../log/printable.ts";
+import { Lookup } from "../store/lookup.ts";
 import type { StoreError } from "../store/store.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { FaultLog } from "./fault-log.ts";
@@ -23,6 +25,8 @@ interface Source {
   ask(address: string): Promise<Answer>;
   /** The steps behind an answer. */
   explain(answer: Answer): readonly string[];
+  /** Tells on standard error, once, what to know of a look-up that failed. */
+  explainFailure(): void;
   close(): Promise<void>;
 }
 
@@ -52,7 +56,7 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
   const source =
     where !== undefined
       ? askDaemon(new DaemonClient(where), map)
-      : askStore(await openService({ configFile, skipPlus: given.has("-p"), env: io.env, log }), map);
+      : await openStore({ configFile, skipPlus: given.has("-p"), map, isVerbose, log }, io);
   const progress = new Progress(io.stderr, addresses.length, words.includes("-"));
   const print = given.has("--json") ? printJson : printText;
   let status: number = exit.ok;
@@ -61,7 +65,9 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
       const batch = addresses.slice(i, i + BATCH);
       const answers = await Promise.all(batch.map((address) => source.ask(address)));
       progress.clear();
-      log.flush(failuresBehind(answers), isVerbose);
+      const failures = failuresBehind(answers);
+      log.flush(failures, isVerbose);
+      if (failures.length > 0) source.explainFailure();
       for (const answer of answers) {
         status = Math.max(status, statusOf(answer.reply));
         io.stdout.write(print(answer, isVerbose ? source.explain(answer) : []));
@@ -80,14 +86,63 @@ function failuresBehind(answers: readonly Answer[]): readonly StoreError[] {
   return answers.flatMap(({ inquiry }) => inquiry?.failure ?? []);
 }
 
-function askStore(service: Service, map: string): Source {
+interface StoreOptions {
+  readonly configFile: string;
+  readonly skipPlus: boolean;
+  readonly map: string;
+  readonly isVerbose: boolean;
+  readonly log: FaultLog;
+}
+
+/** Opens the store as the daemon does: root reads the configuration, and gives up its rights before the store is opened. */
+async function openStore({ configFile, skipPlus, map, isVerbose, log }: StoreOptions, io: Io): Promise<Source> {
+  const configuration = await readConfiguration({ configFile, env: io.env });
+  const user = becomeDaemonsUser(configuration, io);
+  return askStore(await startService(configuration, { skipPlus, log }), { map, user, isVerbose }, io);
+}
+
+/** @returns as whom the store is asked, for people; null: there are no users */
+function becomeDaemonsUser(configuration: Configuration, io: Io): string | null {
+  const { user, userOrigin } = configuration.process;
+  const uid = io.getuid?.();
+  if (uid === undefined) return null;
+  const identity = chooseIdentity(configuration.process, io);
+  if (identity === null) {
+    const daemon = `when root starts it, the daemon is ${user} (${userOrigin})`;
+    return uid === 0 ? `root, as ${userOrigin} says` : `uid ${uid}, by whom this check was started; ${daemon}`;
+  }
+  dropPrivileges(identity, io);
+  return `${identity.user.name} (${userOrigin}; uid ${identity.user.uid}, gid ${identity.gid} and the user's other groups), as the daemon`;
+}
+
+interface AskOptions {
+  readonly map: string;
+  /** As whom the store is asked; null: the system has no users. */
+  readonly user: string | null;
+  readonly isVerbose: boolean;
+}
+
+function askStore(service: Service, { map, user, isVerbose }: AskOptions, io: Io): Source {
+  let isExplained = user === null;
   return {
     ask: async (address) => {
       const inquiry = await inquire(service, toBytes(address), map);
       return { address, reply: inquiry.reply, inquiry };
     },
-    explain: ({ inquiry }) => (inquiry === null ? [] : describe(service, inquiry)),
-    close: () => service.stack.close(),
+    explain: ({ inquiry }) => {
+      if (inquiry === null) return [];
+      return [...(user === null ? [] : [`user      ${user}`]), ...describe(service, inquiry)];
+    },
+    explainFailure: () => {
+      if (!isExplained) io.stderr.write(`smmapd: the store was asked as ${user}\n`);
+      isExplained = true;
+    },
+    close: async () => {
+      // A store warns of what looks doubtful in its backend at a ping.
+      const leaves = isVerbose ? service.stack.leaves : [];
+      await Promise.all(leaves.map(({ guard }) => guard.ping(new Lookup()).catch(() => {})));
+      await service.stack.close();
+    },
   };
 }
 
@@ -95,6 +150,7 @@ function askDaemon(client: DaemonClient, map: string): Source {
   return {
     ask: async (address) => ({ address, reply: await client.ask(`${map} ${toBytes(address)}`), inquiry: null }),
     explain: () => [],
+    explainFailure: () => {},
     close: async () => client.close(),
   };
 }

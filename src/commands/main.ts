@@ -3,6 +3,7 @@
 import { exit, exitStatusOf, type Io } from "../io.ts";
 import { printable } from "../log/printable.ts";
 import { version } from "../metrics/version.ts";
+import { untilPipeCloses } from "./output.ts";
 
 type Command = (args: readonly string[], io: Io) => Promise<number>;
 
@@ -25,23 +26,26 @@ const usage = `usage: smmapd [-C file] [-U uses] [-T timeout] [-D] [-p] [-X]
 /** Runs what the command line asks for. @returns exit status of sysexits.h */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first = ""] = args;
-  if (first === "--help" || first === "-h") {
-    io.stdout.write(usage);
-    return exit.ok;
-  }
-  if (first === "--version") {
-    io.stdout.write(`smmapd ${version}\n`);
-    return exit.ok;
-  }
+  if (first === "--help" || first === "-h") return print(usage, io);
+  if (first === "--version") return print(`smmapd ${version}\n`, io);
   const load = Object.hasOwn(commands, first) ? commands[first] : undefined;
   try {
-    if (load !== undefined) return await (await load())(args.slice(1), io);
+    if (load !== undefined) return await untilPipeCloses(io, async () => (await load())(args.slice(1), io));
     const { serve } = await import("./serve.ts");
     return await serve(args, io);
   } catch (error) {
     const status = exitStatusOf(error);
     if (!(error instanceof Error) || status === exit.software) throw error;
-    io.stderr.write(`smmapd: ${printable(error.message)}\n${status === exit.usage ? usage : ""}`);
-    return status;
+    return untilPipeCloses(io, async () => {
+      io.stderr.write(`smmapd: ${printable(error.message)}\n${status === exit.usage ? usage : ""}`);
+      return status;
+    });
   }
+}
+
+function print(text: string, io: Io): Promise<number> {
+  return untilPipeCloses(io, async () => {
+    io.stdout.write(text);
+    return exit.ok;
+  });
 }

@@ -10,7 +10,9 @@ export function describeStatus(status: Status, now: number): readonly string[] {
   const { requests, connections, reloads } = status;
   const { open, waiting, accepted, refused, dropped } = connections;
   return [
-    `smmapd ${version}, service ${service}, process ${pid}, up ${duration(uptime)}, ${Math.round(memory / 2 ** 20)} MiB`,
+    [`smmapd ${version}`, `service ${service}`, `process ${pid}`, `up ${duration(uptime)}`, ...mebibytes(memory)].join(
+      ", ",
+    ),
     row("listening", addresses.length === 0 ? "no more" : addresses.join(", ")),
     ...(stores.length === 0
       ? [row("store", "not open yet")]
@@ -84,6 +86,10 @@ function describeCache({ hits, misses, coalesced, stale, entries }: CacheCounts)
 
 function lastReload(at: number | null, now: number): string {
   return at === null ? "" : `, the last one ${ago(at, now)}`;
+}
+
+function mebibytes(octets: number | null): readonly string[] {
+  return octets === null ? [] : [`${Math.round(octets / 2 ** 20)} MiB`];
 }
 
 function rate(perSecond: number): string {

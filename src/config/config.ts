@@ -4,8 +4,8 @@ import { ConfigError, type ConfigReader, type KeyDefinition, type KeyType } from
 import { cyrusOptions } from "./cyrus-options.ts";
 import { type ImapdConf, readImapdConf } from "./imapd-conf.ts";
 import { keys as ownKeys } from "./keys.ts";
-import { type Setting, type SettledOptions, settleOptions } from "./options.ts";
-import { nearestName } from "./typos.ts";
+import { deprecatedNames, type Setting, type SettledOptions, settleOptions } from "./options.ts";
+import { misspeltOption, nearestName } from "./typos.ts";
 import * as values from "./values.ts";
 
 /** Where Cyrus keeps its configuration. */
@@ -41,6 +41,9 @@ export interface EffectiveOption {
   /** Why its type refuses the value; null: it does not. */
   readonly problem: string | null;
 }
+
+/** Unknown names without our prefix that are compared with those of options; a file that a person writes has fewer. */
+const COMPARED_MAX = 1_000;
 
 const masked = "********";
 const configDirectoryToken = /^\{configdirectory\}/i;
@@ -237,16 +240,26 @@ export class Config implements ConfigReader {
     return type === "string" || type === "path" ? this[type](name) : text;
   }
 
-  /** Names with our prefix that are neither ours nor an option of Cyrus for this service: mistyped, most likely. */
+  /**
+   * Names that are most likely misspelt: those with our prefix that are neither ours nor an option of Cyrus for this
+   * service, and those without it that differ little from the name of an option that we read.
+   */
   #unknownNames(): string[] {
     const options = [...this.#definitions.keys(), ...cyrusOptions];
+    const read = [...this.#definitions.keys(), ...deprecatedNames];
+    let compared = 0;
     return this.conf.options.flatMap(({ name, file, line }) => {
       const prefix = [`${this.service}_`, "smmap_"].find((start) => name.startsWith(start));
-      if (prefix === undefined || this.#isKnown(name)) return [];
+      if (prefix === undefined) {
+        if (this.#asked.has(name) || this.#isKnown(name) || ++compared > COMPARED_MAX) return [];
+        const meant = misspeltOption(name, read, (option) => this.#isKnown(option));
+        return meant === null ? [] : [unknownOption({ name, file, line }, meant)];
+      }
+      if (this.#isKnown(name)) return [];
       const rest = name.slice(prefix.length);
       if (this.#isKnown(rest) || this.#asked.has(rest) || this.#asked.has(name)) return [];
       const nearest = nearestName(name, [...this.#definitions.keys(), ...options.map((option) => prefix + option)]);
-      return [`${file}:${line}: unknown option ${name}${nearest === null ? "" : `; did you mean ${nearest}?`}`];
+      return [unknownOption({ name, file, line }, nearest)];
     });
   }
 
@@ -261,6 +274,10 @@ export class Config implements ConfigReader {
       ({ file, line, name }) => `${file}:${line}: every user of this machine can read ${name}; chmod o-r ${file}`,
     );
   }
+}
+
+function unknownOption({ name, file, line }: Pick<Setting, "name" | "file" | "line">, meant: string | null): string {
+  return `${file}:${line}: unknown option ${name}${meant === null ? "" : `; did you mean ${meant}?`}`;
 }
 
 /** Of two definitions the first one counts. */

@@ -51,4 +51,10 @@ export const addressingKeys: readonly KeyDefinition[] = [
     default: "no",
     text: "Over quota is a permanent failure (PERM) in place of a temporary one (TEMP).",
   },
+  {
+    name: "lmtp_strict_quota",
+    type: "switch",
+    default: "no",
+    text: "A message that does not fit below the storage limit is over quota, as in Cyrus' delivery with this option. With no, delivery takes the message that exceeds the limit, and so do we. It changes policy delegation alone (smmap_policy_listen), since no other request contains the size of the message.",
+  },
 ];

@@ -12,7 +12,7 @@ export const answerKeys: readonly KeyDefinition[] = [
     name: "smmap_policy_listen",
     type: "string",
     default: null,
-    text: "Where to listen for requests of Postfix' policy delegation (check_policy_service), in the form of smmap_listen. It answers with the same actions as an access map, and looks at the size of the message besides: what would not fit is over quota. A failure is DEFER_IF_PERMIT. Not used under master(8).",
+    text: "Where to listen for requests of Postfix' policy delegation (check_policy_service), in the form of smmap_listen. It answers with the same actions as an access map, and with lmtp_strict_quota it counts the size of the message besides. A failure is DEFER_IF_PERMIT. Not used under master(8).",
   },
   {
     name: "smmap_text_absent",

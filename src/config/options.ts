@@ -29,6 +29,9 @@ const replacements: readonly (readonly [deprecated: string, name: string])[] = [
   ["ldap_tls_check_peer", "ldap_verify_peer"],
 ];
 
+/** Old names that are still read. */
+export const deprecatedNames: readonly string[] = replacements.map(([deprecated]) => deprecated);
+
 /**
  * @param service name of the service, in lower case
  * @param isKnown whether a name is an option's: one of Cyrus' or one of ours

@@ -16,6 +16,8 @@ export type ListenAddress = { readonly path: string } | { readonly host: string;
 export interface Settings {
   readonly rules: RecipientRules;
   readonly policy: ReplyPolicy;
+  /** lmtp_strict_quota: policy delegation counts the size of the message. */
+  readonly countsSize: boolean;
   readonly detailFallback: DetailFallback;
   /** smmap_reply_value: what follows OK. */
   readonly value: "key" | "mailbox";
@@ -73,6 +75,7 @@ export function readSettings(config: Config): Settings {
       overQuotaIsPermanent: config.switch("lmtp_over_quota_perm_failure"),
       failureIsAccepted: config.choice("smmap_on_failure") === "ok",
     },
+    countsSize: config.switch("lmtp_strict_quota"),
     detailFallback: {
       ignoresCase: config.switch("smmap_detail_ignore_case"),
       fallsBack: config.switch("smmap_plus_fallback"),

@@ -211,7 +211,7 @@ class Life {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     };
-    const host = { pid: process.pid, node: process.version, memory: () => process.memoryUsage.rss(), cpu };
+    const host = { pid: process.pid, node: process.version, memory: residentMemory, cpu };
     this.#reporter = new Reporter({ tally: this.#tally, server, name: this.#io.env.CYRUS_SERVICE || "smmap", host });
     return this.#reporter;
   }
@@ -387,6 +387,15 @@ class Life {
 
   #logOptions(settings: LogSettings | null): LogOptions {
     return logOptions(settings, this.#io.env, this.#master !== null);
+  }
+}
+
+/** null: Linux tells it in /proc, which a container or a chroot may lack. */
+function residentMemory(): number | null {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return null;
   }
 }
 

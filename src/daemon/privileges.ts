@@ -1,15 +1,8 @@
 /** From root to somebody without its rights, with no way back. */
 import type { ProcessSettings } from "../config/process-settings.ts";
+import type { PrivilegedProcess } from "../io.ts";
 import { ConfigError } from "../store/store.ts";
 import { findGroup, findUser, type User } from "./accounts.ts";
-
-/** What it takes of Node's `process`; absent on systems without users. */
-export interface PrivilegedProcess {
-  getuid?(): number;
-  initgroups?(user: string, group: number): void;
-  setgid?(group: number): void;
-  setuid?(user: number): void;
-}
 
 /** Whom to become. */
 export interface Identity {

@@ -78,7 +78,7 @@ export async function startService(configuration: Configuration, options: Servic
   const opened = openStore({ log });
   const leaf = await buildLeaf(opened, leafSettings(settings), { log, events: tally?.store(opened.name) });
   const stack = buildStack([leaf], leaf.store);
-  const { policy, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
+  const { policy, countsSize, value, accessMaps: names, accessTexts: texts, isAudited } = settings;
   const { isDebug } = settings.log;
   const rules = options.skipPlus ? { ...settings.rules, skipPlus: true } : settings.rules;
   const recipients = new RecipientParser(rules);
@@ -88,7 +88,7 @@ export async function startService(configuration: Configuration, options: Servic
   const hasDataVersion = leaf.cache === null && opened.dataVersion !== undefined;
   const acceptCache = hasDataVersion ? { size: settings.acceptCacheSize, store: stack.store } : null;
   const socketmap = new SocketmapHandler({ judge, policy, value, accessMaps, audit, acceptCache, tally });
-  const policyHandler = new PolicyHandler({ judge, texts, policy, audit, tally, log });
+  const policyHandler = new PolicyHandler({ judge, texts, policy, countsSize, audit, tally, log });
   return { settings, stack, recipients, socketmap, policy: policyHandler };
 }
 

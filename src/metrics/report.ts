@@ -17,8 +17,8 @@ export interface Report {
   readonly slot: number;
   /** Seconds since it started. */
   readonly uptime: number;
-  /** Octets in memory. */
-  readonly memory: number;
+  /** Octets in memory; null: the system does not tell, such as Linux without /proc. */
+  readonly memory: number | null;
   /** Seconds of a processor. */
   readonly cpu: number;
   /** Where it listens: PATH or HOST:PORT. */

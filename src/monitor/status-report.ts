@@ -24,8 +24,8 @@ export interface ReporterHost {
   readonly pid: number;
   /** Version of Node.js. */
   readonly node: string;
-  /** Octets in memory now. */
-  memory(): number;
+  /** Octets in memory now; null: the system does not tell. */
+  memory(): number | null;
   /** Seconds of a processor so far. */
   cpu(): number;
 }

@@ -14,6 +14,8 @@ export interface PolicyHandlerOptions {
   readonly judge: RecipientJudge;
   readonly texts: AccessTexts;
   readonly policy: ReplyPolicy;
+  /** lmtp_strict_quota: a message that does not fit below the limit is over quota. */
+  readonly countsSize: boolean;
   /** null: answers are not audited. */
   readonly audit: AuditLog | null;
   /** Left out: nothing is counted. */
@@ -56,7 +58,8 @@ export class PolicyHandler {
   }
 
   #judge({ recipient, size }: PolicyRequest, lookup: Lookup): Judgement | Promise<Judgement> {
-    return this.#options.judge.judge(recipient, lookup, { size, alsoUnquoted: true });
+    const { judge, countsSize } = this.#options;
+    return judge.judge(recipient, lookup, { size: countsSize ? size : 0, alsoUnquoted: true });
   }
 
   async #concludeLater(

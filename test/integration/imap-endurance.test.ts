@@ -26,7 +26,7 @@ beforeAll(async () => {
     mailboxes: [{ name: "user/fred" }],
     quotas: [{ root: "user/fred", limits: { STORAGE: 9 } }],
   });
-  store = openImapStore(cyrus, { smmap_pool_size: `${POOL}` });
+  store = openImapStore(cyrus, { smmap_pool_size: `${POOL}`, smmap_pool_max: `${POOL}` });
 });
 
 afterAll(async () => {

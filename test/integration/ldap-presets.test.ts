@@ -123,7 +123,20 @@ const cases: readonly PresetCase[] = [
   },
   {
     preset: "ad",
-    replies: { "dirk@example.org": absent, "team@example.org": ok, "carl@example.org": ok },
+    replies: {
+      "dirk@example.org": absent,
+      "team@example.org": ok,
+      "carl@example.org": ok,
+      // Exchange's, on disabled accounts; but not that of somebody who has left.
+      "shared@example.org": ok,
+      "room@example.org": ok,
+      "beamer@example.org": ok,
+      "linked@example.org": ok,
+      "online@example.org": ok,
+      "left@example.org": absent,
+      "everyone@example.org": ok,
+      "folder@example.org": ok,
+    },
   },
 ];
 

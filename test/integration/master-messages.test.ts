@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { DaemonFolder, program } from "../../fixtures/daemon.ts";
-import { findPrograms } from "../../fixtures/servers/cyrus.ts";
+import { findPrograms } from "../../fixtures/servers/cyrus-programs.ts";
 import { Master } from "../../fixtures/servers/master.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 

@@ -2,8 +2,9 @@
 import { chmodSync, chownSync } from "node:fs";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { DaemonFolder } from "../../fixtures/daemon.ts";
-import { Cyrus, cyrusAdmin, findAccount } from "../../fixtures/servers/cyrus.ts";
+import { Cyrus, cyrusAdmin } from "../../fixtures/servers/cyrus.ts";
 import { populateVillage } from "../../fixtures/servers/cyrus-population.ts";
+import { findAccount } from "../../fixtures/servers/cyrus-programs.ts";
 import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
 import { Master } from "../../fixtures/servers/master.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";

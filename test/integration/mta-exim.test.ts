@@ -1,4 +1,4 @@
-/** Debian's Exim with the ACL and with the router of contrib/exim, on a unix socket and on TCP. */
+/** Debian's Exim with the routers of contrib/exim, on a unix socket and on TCP. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Exim } from "../../fixtures/servers/exim.ts";
 import { MtaRig } from "../../fixtures/servers/mta-rig.ts";
@@ -11,12 +11,9 @@ let ports: readonly MtaPort[] = [];
 beforeAll(async () => {
   rig = await MtaRig.create();
   const sockets = { unix: null, tcp: `inet:127.0.0.1:${rig.daemon.port}` };
-  const all = (["acl", "router"] as const).flatMap((recipe) =>
-    Object.entries(sockets).map(([kind, socket]) => ({ name: `${recipe}-${kind}`, recipe, socket })),
-  );
   ports = await Promise.all(
-    all.map(async ({ name, recipe, socket }) => {
-      server = await rig.add(({ system }) => Exim.start(system, name, { recipe, socket }));
+    Object.entries(sockets).map(async ([name, socket]) => {
+      server = await rig.add(({ system }) => Exim.start(system, name, { socket }));
       return { name, way: "exim", port: server.port } as const;
     }),
   );

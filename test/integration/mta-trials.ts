@@ -24,7 +24,7 @@ export function mtaTrials(rig: () => MtaRig, ports: () => readonly MtaPort[]): v
     expect(found).toEqual(expected(ports(), (way) => recipients.map(({ replies }) => replies[way])));
   });
 
-  it("20 sessions at a time", async () => {
+  it("20 sessions at a time", { timeout: 180_000 }, async () => {
     const sessions = Array.from({ length: 20 }, (_, i) => [...plain.slice(i % plain.length), ...plain]);
     const found = await eachPort(ports(), ({ port }) => Promise.all(sessions.map((each) => rcptAll(port, each))));
     const replies = (way: MtaWay) => sessions.map((each) => each.map((one) => one.replies[way]));
@@ -103,7 +103,7 @@ export async function startEach(rig: MtaRig, lmtpPort?: number): Promise<readonl
     access: () => postfix("access"),
     policy: () => postfix("policy"),
     exim: async () => {
-      const options = { recipe: "acl", socket: null, ...rest } as const;
+      const options = { socket: null, ...rest } as const;
       return (await rig.add(({ system }) => Exim.start(system, "exim", options))).port;
     },
   };

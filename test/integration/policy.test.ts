@@ -22,7 +22,11 @@ let village: MemoryStore;
 let server: Server;
 const clients: Client[] = [];
 
-function settings(policy: ReplyPolicy, value: "key" | "mailbox" = "key"): ServerSettings {
+function settings(
+  policy: ReplyPolicy,
+  value: "key" | "mailbox" = "key",
+  { countsSize = true }: { readonly countsSize?: boolean } = {},
+): ServerSettings {
   const store = new GuardedStore(village, { timeout: 60_000, breaker: { failures: 0, reset: 0 }, log });
   const recipients = new RecipientParser(villageRules);
   const judge = new RecipientJudge({ recipients, store, policy, log });
@@ -30,7 +34,7 @@ function settings(policy: ReplyPolicy, value: "key" | "mailbox" = "key"): Server
   const rest = { judge, policy, audit: null };
   return {
     responder: new SocketmapHandler({ value, accessMaps, acceptCache: null, ...rest }),
-    policyResponder: new PolicyHandler({ texts, log, ...rest }),
+    policyResponder: new PolicyHandler({ texts, countsSize, log, ...rest }),
     limits: { ...testLimits, requestMax: 1024 },
   };
 }
@@ -126,6 +130,19 @@ describe("policy delegation", () => {
     expect(await new Client().send(request(recipient, size)).action()).toBe(permanentAction);
     server.settings = settings(temporary);
   });
+
+  it.each([
+    ["bert@village.example", `${56 * 1024 + 1}`, "DUNNO"],
+    ["bert@village.example", "999999999999", "DUNNO"],
+    ["dora@village.example", "0", "452 4.2.2 Full"],
+  ])(
+    "without lmtp_strict_quota takes no account of the size: for %s and %s octets: %s",
+    async (recipient, size, action) => {
+      server.settings = settings(temporary, "key", { countsSize: false });
+      expect(await new Client().send(request(recipient, size)).action()).toBe(action);
+      server.settings = settings(temporary);
+    },
+  );
 
   it("says nothing about requests without a recipient", async () => {
     const client = new Client().send(request("", "0", "DATA")).send("request=smtpd_access_policy\n\n");

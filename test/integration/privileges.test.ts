@@ -1,13 +1,14 @@
 /** Started by root: what is done as root, whom the daemon becomes then, and what it refuses. Needs root to be shown. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
+import { Daemon, DaemonFolder, type DaemonOptions, program } from "../../fixtures/daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
+import { createNativeDatabase } from "../../fixtures/sqlite-database.ts";
 
 const isRoot = userInfo().uid === 0;
 /** A user that every system has, and its groups. */
@@ -127,6 +128,62 @@ describe.skipIf(!isRoot)("root's rights", () => {
       expect(existsSync(folder.at("roots/smmap"))).toBe(true);
     }
   });
+});
+
+describe.skipIf(!isRoot)("smmapd check by root", () => {
+  /** A database of one mailbox that only root, and a group, may read; null: no group. */
+  function makeDatabase(lines: string, group: string | null): void {
+    const database = createNativeDatabase(folder.at("mailboxes.db"));
+    database.exec("INSERT INTO mailboxes (user) VALUES ('fred')");
+    database.close();
+    chmodSync(folder.at("mailboxes.db"), group === null ? 0o600 : 0o640);
+    if (group !== null) execFileSync("chgrp", [group, folder.at("mailboxes.db")]);
+    folder.configure(`smmap_store: sqlite\nsql_database: mailboxes.db\n${lines}`);
+  }
+
+  function check(...args: string[]) {
+    return spawnSync(program, ["check", "-C", folder.configFile, ...args], { encoding: "utf8" });
+  }
+
+  it("answers as the daemon, where the user of the daemon cannot read the database", async () => {
+    makeDatabase(`smmap_user: ${USER}`, null);
+    await daemonListens();
+    expect(await ask()).toBe("TEMP Mailbox look-up failed, try again later");
+    const { status, stdout, stderr } = check("fred");
+    expect({ status, stdout }).toEqual({ status: 75, stdout: "fred: TEMP Mailbox look-up failed, try again later\n" });
+    expect(stderr).toContain(`smmapd: the store was asked as ${USER} (smmap_user; uid ${id("-u", USER)}, gid`);
+    expect(check("-v", "fred").stdout).toContain(`\n  user      ${USER} (smmap_user; uid ${id("-u", USER)}, gid`);
+  });
+
+  it("has the groups of the daemon", async () => {
+    makeDatabase(`cyrus_user: ${USER}\ncyrus_group: daemon`, "daemon");
+    await daemonListens();
+    expect(await ask()).toBe("OK fred");
+    expect(check("fred")).toMatchObject({ status: 0, stdout: "fred: OK fred\n", stderr: "" });
+  });
+
+  it("reads a configuration that only root may read, as the daemon does", () => {
+    makeDatabase(`smmap_user: ${USER}`, USER);
+    chmodSync(folder.configFile, 0o600);
+    expect(check("fred")).toMatchObject({ status: 0, stdout: "fred: OK fred\n", stderr: "" });
+  });
+
+  it("stays root where smmap_user says so", () => {
+    makeDatabase("smmap_user: root", null);
+    expect(check("-v", "fred")).toMatchObject({ status: 0, stderr: "" });
+    expect(check("-v", "fred").stdout).toContain("\n  user      root, as smmap_user says\n");
+  });
+
+  it("is refused, as the daemon is, where there is no such user", () => {
+    makeDatabase("smmap_user: nosuchuser", null);
+    const { status, stderr } = check("fred");
+    expect(status).toBe(78);
+    expect(stderr).toContain("smmap_user: root has started smmapd, which becomes the user nosuchuser");
+  });
+
+  async function daemonListens(): Promise<void> {
+    await launch().says(/listening on/);
+  }
 });
 
 describe.skipIf(!isRoot)("sockets", () => {

@@ -28,9 +28,7 @@ beforeAll(async () => {
       const options = { recipe, services: { unix: {}, tcp } };
       others.push(...Object.values((await rig.add(({ system }) => Postfix.start(system, recipe, options))).ports));
     }),
-    rig
-      .add(({ system }) => Exim.start(system, "exim", { recipe: "acl", socket: null }))
-      .then(({ port }) => others.push(port)),
+    rig.add(({ system }) => Exim.start(system, "exim", { socket: null })).then(({ port }) => others.push(port)),
   ]);
 }, 240_000);
 

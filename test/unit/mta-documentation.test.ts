@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { aliasCases, aliasTable } from "../../fixtures/mta-alias-cases.ts";
 import { mtaCases, mtaTable } from "../../fixtures/mta-cases.ts";
 import { keys } from "../../src/config/keys.ts";
 
@@ -11,6 +12,11 @@ const page = readFileSync(join(root, "docs/mta.md"), "utf8");
 describe("docs/mta.md", () => {
   it("has the table of what real mail servers said", () => {
     expect(page).toContain(`\n\n${mtaTable()}\n`);
+  });
+
+  it("has the table of what real mail servers said to aliases", () => {
+    expect(page).toContain(`\n\n${aliasTable()}\n`);
+    expect(aliasCases.length).toBeGreaterThan(20);
   });
 
   it("never has a good recipient refused for good", () => {

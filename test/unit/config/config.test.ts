@@ -4,7 +4,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Config, loadConfig } from "../../../src/config/config.ts";
+import { cyrusOptions } from "../../../src/config/cyrus-options.ts";
 import { keys } from "../../../src/config/keys.ts";
+import { deprecatedNames } from "../../../src/config/options.ts";
+import { misspeltOption } from "../../../src/config/typos.ts";
 import { ConfigError, type ConfigReader, type KeyDefinition } from "../../../src/store/store.ts";
 import { configErrorOf, configOf, parse } from "./config-of.ts";
 
@@ -191,6 +194,55 @@ describe("mistyped names", () => {
   ])("%j", (lines, warnings) => {
     const config = configOf(lines);
     expect(config.warnings()).toEqual(warnings.map((warning) => `imapd.conf:2: ${warning}`));
+  });
+
+  it.each([
+    ["virtdomain: userid", "unknown option virtdomain; did you mean virtdomains?"],
+    ["ldap_flter: (mail=%u)", "unknown option ldap_flter; did you mean ldap_filter?"],
+    ["LDAP_Filer: (mail=%u)", "unknown option ldap_filer; did you mean ldap_filter?"],
+    ["ldap-uri: ldap://a", "unknown option ldap-uri; did you mean ldap_uri?"],
+    ["ldap_server: ldap://a", "unknown option ldap_server; did you mean ldap_servers?"],
+    ["default_domain: a.example", "unknown option default_domain; did you mean defaultdomain?"],
+    ["unix_hierarchy_sep: no", "unknown option unix_hierarchy_sep; did you mean unixhierarchysep?"],
+    ["lmtp_downcase_rctp: no", "unknown option lmtp_downcase_rctp; did you mean lmtp_downcase_rcpt?"],
+    ["proxy_passwrd: x", "unknown option proxy_passwrd; did you mean proxy_password?"],
+    ["smap_store: ldap", "unknown option smap_store; did you mean smmap_store?"],
+    ["smmapstore: ldap", "unknown option smmapstore; did you mean smmap_store?"],
+    ["smmaq_query_timeout: 1s", "unknown option smmaq_query_timeout; did you mean smmap_query_timeout?"],
+    ["mine_numbr: 1", "unknown option mine_numbr; did you mean mine_number?"],
+  ])("without our prefix are told of: %s", (line, warning) => {
+    expect(configOf(`\n${line}\n`, { keys: foreign }).warnings()).toEqual([`imapd.conf:3: ${warning}`]);
+  });
+
+  it.each([
+    [
+      "partitions",
+      ["partition-default", "metapartition-default", "archivepartition-a", "alpha_searchpartition-default"],
+    ],
+    ["options of SASL", ["sasl_mech_list", "sasl_pwcheck_method", "sasl_sql_engine", "sasl_ldapdb_uri", "sasl_debug"]],
+    ["options of servers", ["ldap1_password", "proxy2_password", "ldap2_client_cert", "mx_mechs", "proxy1_client_key"]],
+    ["options of channels", ["alpha_sync_host", "alpha_sync_password", "alpha_sync_try_imap"]],
+    [
+      "options of services",
+      ["imap_virtdomains", "lmtp_debug", "imaps_tls_server_cert", "imapldap_ldap_uri", "x_admins"],
+    ],
+    ["options of other programs", ["lmtp_luser_relay", "saslauthd_path", "idlemethod", "ldap_search_base", "a", "id"]],
+  ])("are not seen in %s", (_what, names) => {
+    expect(configOf(names.map((name) => `${name}: x\n`).join("")).warnings()).toEqual([]);
+  });
+
+  it("are not seen in any option of Cyrus, with or without the name of a service", () => {
+    const names = [...cyrusOptions].filter((name) => name !== "configdirectory" && !deprecatedNames.includes(name));
+    const lines = names.map((name) => `${name}: x\nimap_${name}: x\nother-service_${name}: x\n`);
+    expect(configOf(lines.join("")).warnings()).toEqual([]);
+  });
+
+  it("are hardly seen in an option of a later Cyrus: of those that are nothing to us now, in one", () => {
+    const read = keys.map(({ name }) => name);
+    const others = [...cyrusOptions].filter((name) => !read.includes(name));
+    expect(others.length).toBeGreaterThan(400);
+    const mistaken = others.filter((name) => misspeltOption(name, read, () => false) !== null);
+    expect(mistaken).toEqual(["tls_client_certs"]);
   });
 
   it("go by the name of the service as well", () => {

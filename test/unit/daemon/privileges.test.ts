@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { findGroup, findUser } from "../../../src/daemon/accounts.ts";
-import { chooseIdentity, dropPrivileges, type PrivilegedProcess } from "../../../src/daemon/privileges.ts";
+import { chooseIdentity, dropPrivileges } from "../../../src/daemon/privileges.ts";
+import type { PrivilegedProcess } from "../../../src/io.ts";
 
 const root = { getuid: () => 0 };
 const wish = { user: "mail", group: null, userOrigin: "cyrus_user" };

@@ -14,6 +14,7 @@ async function open(onLost = () => {}, signal = never): Promise<ImapConnection> 
     host: "127.0.0.1",
     port: server.port,
     security: "plain",
+    isComplete: true,
     login: { user: "admin", password: "secret", userid: null },
     tls: { caFile: null, caDirectory: null, certificateFile: null, keyFile: null },
     keepAlive: { enabled: true, idle: 60_000 },

@@ -40,8 +40,14 @@ class Exchange {
 }
 
 function pool(...connectors: Exchange[]): ConnectionPool<Line> {
+  return poolOf(connectors.length, connectors);
+}
+
+function poolOf(size: number, connectors: readonly Exchange[]): ConnectionPool<Line> {
   const made = new ConnectionPool<Line>({
     connectors,
+    size,
+    patience: 1_000,
     isLost: (line) => line.isLost,
     probe: async (line) => void probes.push(line.number),
     probeEvery: 60_000,
@@ -56,13 +62,17 @@ class Job {
   end: (error?: unknown) => void = () => {};
   readonly done: Promise<string>;
 
-  constructor(on: ConnectionPool<Line>, signal: AbortSignal = never) {
-    this.done = on.use((line) => {
-      this.line = line;
-      return new Promise<string>((resolve, reject) => {
-        this.end = (error) => (error === undefined ? resolve("done") : reject(error));
-      });
-    }, signal);
+  constructor(on: ConnectionPool<Line>, signal: AbortSignal = never, key = "") {
+    this.done = on.use(
+      (line) => {
+        this.line = line;
+        return new Promise<string>((resolve, reject) => {
+          this.end = (error) => (error === undefined ? resolve("done") : reject(error));
+        });
+      },
+      signal,
+      key,
+    );
     this.done.catch(() => {});
   }
 
@@ -284,6 +294,8 @@ describe("a pool", () => {
     const exchange = new Exchange();
     const shared = new ConnectionPool<Line>({
       connectors: [exchange],
+      size: 1,
+      patience: 1_000,
       isLost: (line) => line.isLost,
       probe: (line) => {
         line.isLost = true;
@@ -296,6 +308,101 @@ describe("a pool", () => {
     vi.advanceTimersByTime(60_000);
     await settle();
     expect(exchange.connection).toBeNull();
+  });
+
+  describe("whose work takes long", () => {
+    beforeEach(() => {
+      vi.useRealTimers();
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout", "performance"] });
+    });
+
+    const exchangesOf = (count: number) => Array.from({ length: count }, () => new Exchange());
+    const opened = (exchanges: readonly Exchange[]) => exchanges.map((exchange) => exchange.opened);
+
+    it("opens connections for those who wait once some work is slow, up to the most there may be", async () => {
+      const exchanges = exchangesOf(3);
+      const shared = poolOf(1, exchanges);
+      const jobs = [new Job(shared), new Job(shared), new Job(shared), new Job(shared)];
+      await settle();
+      vi.advanceTimersByTime(999);
+      await settle();
+      expect(opened(exchanges)).toEqual([1, 0, 0]);
+      vi.advanceTimersByTime(1);
+      await settle();
+      expect(opened(exchanges)).toEqual([1, 1, 1]);
+      expect(jobs.map(({ line }) => line !== null)).toEqual([true, true, true, false]);
+      for (const job of jobs) {
+        job.end();
+        await settle();
+      }
+      expect(await Promise.all(jobs.map(({ done }) => done))).toEqual(jobs.map(() => "done"));
+      expect(opened(exchanges)).toEqual([1, 1, 1]);
+    });
+
+    it("opens none while nobody waits", async () => {
+      const exchanges = exchangesOf(2);
+      const shared = poolOf(1, exchanges);
+      const job = new Job(shared);
+      await settle();
+      vi.advanceTimersByTime(10_000);
+      await settle();
+      expect(opened(exchanges)).toEqual([1, 0]);
+      job.end();
+    });
+
+    it("closes what is more than its size once it is not in use", async () => {
+      const exchanges = exchangesOf(2);
+      const shared = poolOf(1, exchanges);
+      const jobs = [new Job(shared), new Job(shared)];
+      await settle();
+      vi.advanceTimersByTime(1_000);
+      await settle();
+      for (const job of jobs) job.end();
+      await settle();
+      vi.advanceTimersByTime(60_000);
+      await settle();
+      expect(exchanges.map(({ connection }) => connection !== null)).toEqual([true, false]);
+    });
+
+    it("lets other keys go first, and gives a slow key one connection until it is fast again", async () => {
+      const shared = poolOf(1, exchangesOf(4));
+      const first = new Job(shared, never, "hung");
+      await settle();
+      const hung = Array.from({ length: 3 }, () => new Job(shared, never, "hung"));
+      const well = [new Job(shared, never, "well"), new Job(shared, never, "well")];
+      vi.advanceTimersByTime(1_000);
+      await settle();
+      expect(well.map(({ line }) => line !== null)).toEqual([true, true]);
+      for (const job of well) job.end();
+      await settle();
+      expect(hung.map(({ line }) => line !== null)).toEqual([false, false, false]);
+      first.end();
+      await settle();
+      expect(hung.map(({ line }) => line !== null)).toEqual([true, false, false]);
+      hung[0]?.end();
+      await settle();
+      expect(hung.map(({ line }) => line !== null)).toEqual([true, true, true]);
+      for (const job of hung) job.end();
+    });
+
+    it("gives slow keys half of the connections at most", async () => {
+      const shared = poolOf(1, exchangesOf(4));
+      const keys = ["a", "b", "c"];
+      for (const key of keys) {
+        const job = new Job(shared, never, key);
+        await settle();
+        vi.advanceTimersByTime(1_000);
+        job.end();
+        await settle();
+      }
+      const slow = keys.map((key) => new Job(shared, never, key));
+      await settle();
+      expect(slow.map(({ line }) => line !== null)).toEqual([true, true, false]);
+      const other = new Job(shared, never, "other");
+      await settle();
+      expect(other.line).not.toBeNull();
+      for (const job of [...slow, other]) job.end();
+    });
   });
 
   it("closes with everything in it", async () => {

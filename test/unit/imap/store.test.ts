@@ -40,9 +40,9 @@ async function find(store: MailboxStore, mailbox: MailboxId = fred, lookup = new
   return await store.lookup(mailbox, lookup);
 }
 
-/** A script that answers commands by their first word, and all else as the server does by itself. */
+/** A script that answers commands as they are, or by their first word, and all else as the server does by itself. */
 function answers(table: Readonly<Record<string, string>>): Script {
-  return (command) => table[command.split(" ", 1)[0] ?? ""] ?? null;
+  return (command) => table[command] ?? table[command.split(" ", 1)[0] ?? ""] ?? null;
 }
 
 beforeEach(() => {
@@ -245,13 +245,13 @@ describe("rights", () => {
   });
 
   it.each<[string, Readonly<Record<string, string>>, MailboxFacts | string]>([
-    ["absent by GETACL", { GETACL: "TAG NO Mailbox does not exist\r\n" }, { exists: false }],
+    ["absent by GETACL", {}, { exists: false }],
     ["an unknown NO to GETACL", { GETACL: "TAG NO System I/O error\r\n" }, "denied"],
     ["no ACL", { GETACL: "TAG OK\r\n" }, "invalid-data"],
-    ["absent by GETQUOTAROOT", { GETACL: "* ACL news anyone lrsp\r\nTAG OK\r\n" }, { exists: false }],
+    ["absent by GETQUOTAROOT alone", { GETACL: "* ACL news anyone lrsp\r\nTAG OK\r\n" }, "denied"],
     [
       "absent by MYRIGHTS",
-      { GETACL: "TAG NO [NOPERM] no\r\n", MYRIGHTS: "TAG NO Mailbox does not exist\r\n" },
+      { 'GETACL "news"': "TAG NO [NOPERM] no\r\n", MYRIGHTS: "TAG NO Mailbox does not exist\r\n" },
       { exists: false },
     ],
     ["MYRIGHTS refused as well", { GETACL: "TAG NO [NOPERM] no\r\n", MYRIGHTS: "TAG NO no\r\n" }, "denied"],
@@ -344,22 +344,39 @@ describe("exact usage", () => {
 });
 
 describe("a session", () => {
+  const otherCapability = "* CAPABILITY IMAP4rev1 QUOTA ACL RIGHTS=texk\r\nTAG OK\r\n";
+
   it("sends nothing but what is needed", async () => {
     const greeting = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN ID NAMESPACE COMPRESS=DEFLATE ENABLE IDLE STARTTLS] hi\r\n";
-    const store = await open(() => null, {}, greeting);
-    await find(store);
+    const store = await open(answers({ GETQUOTAROOT: "* QUOTAROOT user/known\r\nTAG OK\r\n" }), {}, greeting);
+    await find(store, { ...fred, user: "known" });
     expect(server.received).toEqual([
       "AUTHENTICATE PLAIN",
       "CAPABILITY",
       'LIST "" ""',
+      "CAPABILITY",
       'GETQUOTA "smmapd-looks-for-its-rights"',
-      'GETQUOTAROOT "user/fred"',
+      'GETQUOTAROOT "user/known"',
     ]);
   });
 
   it.each<[string, Readonly<Record<string, string>>, string, RegExp]>([
     ["no administrator", { GETQUOTA: "TAG NO Permission denied\r\n" }, "denied", /the account is no administrator/],
-    ["nobody knows what", { GETQUOTA: "TAG NO Who are you?\r\n" }, "denied", /refuses GETQUOTA: Who are you/],
+    ["an unknown account", { GETQUOTA: "TAG NO Who are you?\r\n" }, "denied", /refuses GETQUOTA: Who are you/],
+    [
+      "not Cyrus, by a NO",
+      { GETQUOTA: "TAG NO [CANNOT] no quota\r\n", CAPABILITY: otherCapability },
+      "denied",
+      /127\.0\.0\.1 is not a Cyrus IMAP server/,
+    ],
+    [
+      "not Cyrus, by a BAD",
+      { GETQUOTA: "TAG BAD what?\r\n", CAPABILITY: otherCapability },
+      "denied",
+      /127\.0\.0\.1 is not a Cyrus IMAP server/,
+    ],
+    ["a Cyrus that says BAD", { GETQUOTA: "TAG BAD what?\r\n" }, "denied", /does not take GETQUOTA: what\?/],
+    ["without capabilities", { CAPABILITY: "TAG OK\r\n" }, "invalid-data", /CAPABILITY response is not understood/],
     ["without separator", { LIST: '* LIST () NIL ""\r\nTAG OK\r\n' }, "invalid-data", /hierarchy separator null/],
     ["without LIST", { LIST: "TAG NO no\r\n" }, "denied", /refuses LIST: no/],
   ])("is of no use as %s", async (_what, table, code, message) => {
@@ -383,7 +400,12 @@ describe("a session", () => {
       code: "denied",
       message: expect.stringMatching(/users' mailboxes are hidden/),
     });
-    server.script = answers({ ...table, MYRIGHTS: "TAG NO Mailbox does not exist\r\n" });
+    server.script = answers({
+      ...table,
+      'MYRIGHTS "Shared Folders/news"': "TAG NO Mailbox does not exist\r\n",
+      MYRIGHTS: "* MYRIGHTS other lrs\r\nTAG OK\r\n",
+      'LIST "" "Shared Folders/*"': '* LIST () "/" "Shared Folders/other"\r\nTAG OK\r\n',
+    });
     expect(await find(store, news)).toEqual({ exists: false });
     server.script = answers({ ...table, GETQUOTAROOT: "TAG NO Mailbox does not exist\r\n" });
     await expect(find(store, news)).rejects.toMatchObject({
@@ -402,11 +424,15 @@ describe("a session", () => {
   });
 
   it("says once when the server separates levels by something else than our configuration", async () => {
-    const store = await open(answers({ LIST: '* LIST () "." ""\r\nTAG OK\r\n' }));
+    const store = await open(
+      answers({
+        LIST: '* LIST () "." ""\r\nTAG OK\r\n',
+        'GETQUOTAROOT "user.f^r"': "* QUOTAROOT user.f^r\r\nTAG OK\r\n",
+      }),
+    );
     await find(store, { ...fred, user: "f.r" });
-    expect(server.received.at(-1)).toBe('GETQUOTAROOT "user.f^r"');
     server.cut();
-    await find(store);
+    await find(store, { ...fred, user: "f.r" });
     expect(logged).toEqual([expect.stringMatching(/separates levels by "\.", and unixhierarchysep here says "\/"/)]);
   });
 
@@ -505,7 +531,8 @@ describe("a session", () => {
     expect(await find(store)).toEqual({ exists: false });
     expect(server.received).toEqual([]);
     await first.close();
-    expect(await find(store)).toEqual({ exists: false });
+    server.script = answers({ GETQUOTAROOT: "* QUOTAROOT user/fred\r\nTAG OK\r\n" });
+    expect(await find(store)).toMatchObject({ exists: true });
     expect(server.received.at(-1)).toBe('GETQUOTAROOT "user/fred"');
   });
 });
@@ -539,10 +566,10 @@ describe("a name", () => {
   it.each(tricky.map((name) => [name.slice(0, 20), name]))("%j is one argument of one command", async (_what, name) => {
     const store = await open(() => null);
     expect(await find(store, { ...fred, user: name })).toEqual({ exists: false });
-    const command = server.received.at(-1) ?? "";
-    expect(server.received.filter((each) => each.startsWith("GETQUOTAROOT")).length).toBe(1);
-    expect(server.received.length).toBe(5);
-    expect(argumentOf(command)).toBe(`user/${name}`);
+    const [askedFor = "", listed, confirmed = "", ...others] = server.received.slice(5);
+    expect([askedFor, confirmed].map((command) => command.split(" ", 1)[0])).toEqual(["GETQUOTAROOT", "GETACL"]);
+    expect([askedFor, confirmed].map(argumentOf)).toEqual([`user/${name}`, `user/${name}`]);
+    expect([listed, ...others]).toEqual(['LIST "" "user/%"']);
     expect(await find(store, { ...fred, folders: [name] })).toEqual({ exists: false });
     expect(argumentOf(server.received.at(-1) ?? "")).toMatch(/^user\/fred\/[\x20-\x7e]+$/);
   });

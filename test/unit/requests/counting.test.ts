@@ -35,7 +35,7 @@ function serve({ promises = false, fault, policy = temporary, breakerFailures = 
   const accessMaps = { names: new Set(["access"]), texts };
   const rest = { judge, policy, audit: null, tally };
   const responder = new SocketmapHandler({ value: "key", accessMaps, acceptCache: null, ...rest });
-  const policyResponder = new PolicyHandler({ texts, log, ...rest });
+  const policyResponder = new PolicyHandler({ texts, countsSize: false, log, ...rest });
   const ask = async (payload: string) => void (await responder.respond(payload, new Lookup(), "test"));
   const askPolicy = async (lines: string) => void (await policyResponder.respond(lines, new Lookup(), "test"));
   const counted = () => tally.replies.list().map((row) => `${row.map} ${row.status} ${row.reason} ${row.count}`);

@@ -1,0 +1,71 @@
+/**
+ * Lists of mailboxes of a Cyrus murder that are lost, in part or wholly, and come back, while mail servers ask: nothing
+ * that was found before is answered NOTFOUND, and nothing at all where the list is empty.
+ */
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { type CyrusDaemon, startCyrusDaemon } from "../../fixtures/servers/cyrus-daemon.ts";
+import { CyrusMurder, mupdateClient } from "../../fixtures/servers/cyrus-murder.ts";
+import { MupdateClient } from "../../fixtures/servers/mupdate-client.ts";
+import { TruthLoad } from "../../fixtures/truth-load.ts";
+import { fillMurder, murderTruth, untilTrue } from "../integration/murder-trials.ts";
+
+/** Entries that the frontend takes a second or more to fetch. */
+const MANY = 5_000;
+
+let murder: CyrusMurder;
+let daemon: CyrusDaemon;
+
+beforeAll(async () => {
+  murder = await CyrusMurder.start();
+  await fillMurder(murder);
+  daemon = await startCyrusDaemon(murder.frontend.cyrus);
+});
+
+afterAll(async () => {
+  await daemon?.close();
+  await murder?.stop();
+});
+
+beforeEach(() => untilTrue(daemon, murderTruth));
+
+it("a long list is fetched anew by the frontend", { timeout: 120_000 }, async () => {
+  const client = await MupdateClient.login(murder.mupdate.cyrus.port, mupdateClient);
+  const users = Array.from({ length: MANY }, (_, i) => `user${i}`);
+  await client.activate(users, murder.backends[1].cyrus.serverName);
+  client.close();
+  for (let i = 0; i < 3; i++) {
+    await untilTrue(daemon, murderTruth);
+    const load = new TruthLoad({ path: daemon.path, truth: murderTruth });
+    await murder.frontend.cyrus.loseMailboxes();
+    // It has found nothing yet, so no mailbox is known to it.
+    const newDaemon = await startCyrusDaemon(murder.frontend.cyrus);
+    const newLoad = new TruthLoad({ path: newDaemon.path, truth: murderTruth });
+    await Promise.all([untilTrue(daemon, murderTruth), untilTrue(newDaemon, murderTruth)]);
+    await Promise.all([load.end(), newLoad.end()]);
+    await newDaemon.close();
+    expect([load.wrongCounts, newLoad.wrongCounts]).toEqual([{}, {}]);
+  }
+});
+
+it("the mupdate master loses its list, and backend after backend fills it", { timeout: 60_000 }, async () => {
+  const load = new TruthLoad({ path: daemon.path, truth: murderTruth });
+  await murder.mupdate.cyrus.loseMailboxes();
+  await load.answered(200);
+  for (const { cyrus } of murder.backends) {
+    await cyrus.tool("ctl_mboxlist", "-m");
+    await load.answered(200);
+  }
+  await untilTrue(daemon, murderTruth);
+  await load.end();
+  expect(load.wrongCounts).toEqual({});
+});
+
+it("a backend loses its list, and tells the mupdate master that it has no mailboxes", { timeout: 60_000 }, async () => {
+  const load = new TruthLoad({ path: daemon.path, truth: murderTruth });
+  await murder.backends[0].cyrus.loseMailboxes();
+  await load.answered(400);
+  await murder.backends[0].cyrus.restoreMailboxes();
+  await untilTrue(daemon, murderTruth);
+  await load.end();
+  expect(load.wrongCounts).toEqual({});
+});
