@@ -35,6 +35,7 @@ const corpus = new URL("corpus/imap/", import.meta.url).pathname;
 
 const anna: UserMailbox = { kind: "user", user: "anna", domain: null, folders: [], address: "anna", detail: null };
 const hill: UserMailbox = { ...anna, domain: "hill.test" };
+const gone: UserMailbox = { ...anna, user: "gone" };
 const news: SharedMailbox = { kind: "shared", domain: null, folders: ["news"], address: "", detail: "news" };
 
 /** What the server says of them when all is well, by command. */
@@ -43,6 +44,11 @@ const answers: Readonly<Record<string, string>> = {
     "* QUOTAROOT user/anna user/anna\r\n* QUOTA user/anna (STORAGE 700 1000 MESSAGE 5 50)\r\nTAG OK Completed\r\n",
   'GETQUOTAROOT "user/anna@hill.test"': "* QUOTAROOT user/anna@hill.test\r\nTAG OK Completed\r\n",
   'GETQUOTA "@hill.test"': "* QUOTA @hill.test (STORAGE 700 1000 MESSAGE 5 50)\r\nTAG OK Completed\r\n",
+  // Asked to confirm an absence.
+  'GETACL "user/anna"': "* ACL user/anna anna lrswipkxtecda\r\nTAG OK Completed\r\n",
+  'GETACL "user/anna@hill.test"': "* ACL user/anna@hill.test anna@hill.test lrswipkxtecda\r\nTAG OK Completed\r\n",
+  'GETQUOTAROOT "user/gone"': "TAG NO Mailbox does not exist\r\n",
+  'GETACL "user/gone"': "TAG NO Mailbox does not exist\r\n",
   // Asked where GETACL is refused.
   'MYRIGHTS "news"': "* MYRIGHTS news lrp\r\nTAG OK Completed\r\n",
   'GETACL "news"': "* ACL news anyone lrsp -anonymous s\r\nTAG OK Completed\r\n",
@@ -60,10 +66,12 @@ const cases = [
     rights: null,
   },
   { mailbox: news, commands: ['GETACL "news"', 'GETQUOTAROOT "news"'], root: "news", rights: "lrp" },
+  { mailbox: gone, commands: ['GETACL "user/gone"'], root: null, rights: null },
 ] as const;
 type Case = (typeof cases)[number];
 
-function truthOf({ root, rights }: Case): MailboxPresent {
+function truthOf({ root, rights }: Case): MailboxFacts {
+  if (root === null) return { exists: false };
   return {
     exists: true,
     rights,
@@ -153,13 +161,16 @@ async function attempt(lane: Lane, which: Case, command: string, answer: string,
 
 /** What is wrong with facts that are not an error; null: nothing. */
 function problemOf(facts: MailboxFacts, which: Case, command: string, answer: string): string | null {
+  const truth = truthOf(which);
   if (!facts.exists) {
+    // No single answer makes a user absent that GETACL shows.
+    if (which.mailbox.kind === "user" && truth.exists) return "absent, which was not confirmed";
     // A damaged octet can be the very tag: they are counted, and the login has the first.
     return /(?:^|\n)(?:TAG|[2-9A-Z]) NO +(?:Mailbox does not exist|\[NONEXISTENT[\] ])/i.test(answer)
       ? null
       : "absent, which was never said";
   }
-  const truth = truthOf(which);
+  if (!truth.exists) return "there, which was never said";
   const isIntact = (answers[command] ?? "").split(/(?<=\r\n)/).every((line) => `\r\n${answer}`.includes(`\n${line}`));
   const unsaid = facts.quotas.filter(
     (quota) => !truth.quotas.some((each) => same(each, quota)) && !isSaid(quota, answer),
