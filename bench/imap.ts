@@ -1,6 +1,7 @@
 /**
  * What the imap store costs: look-ups a second through it, beside raw sockets that send the same commands to the same
- * Cyrus from the same process, connection for connection; and what many look-ups leave behind.
+ * Cyrus from the same process, connection for connection; what an absent mailbox costs, which takes another command to
+ * confirm; and what many look-ups leave behind.
  *
  *     npm run --silent build && node --expose-gc dist/bench/imap.js [--record]
  *
@@ -62,7 +63,7 @@ function throughSocket(client: CyrusClient): (user: string) => Promise<void> {
 }
 
 async function compare(cyrus: Cyrus, connections: number): Promise<Round[]> {
-  const store = openImapStore(cyrus, { smmap_pool_size: `${connections}` });
+  const store = openImapStore(cyrus, { smmap_pool_size: `${connections}`, smmap_pool_max: `${connections}` });
   const clients = await Promise.all(Array.from({ length: connections }, () => cyrus.admin()));
   try {
     const rounds: Round[] = [];
@@ -83,6 +84,39 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
+interface AbsentRound {
+  /** Look-ups a second of users that exist, and of others. */
+  readonly present: number;
+  readonly absent: number;
+  /** Of others by GETQUOTAROOT alone, on a raw socket. */
+  readonly unconfirmed: number;
+}
+
+async function compareAbsent(cyrus: Cyrus): Promise<AbsentRound[]> {
+  const store = openImapStore(cyrus, { smmap_pool_size: "1" });
+  const client = await cyrus.admin();
+  const lookUpAbsent = async (user: string) => {
+    const name = `no-${user}`;
+    const mailbox: UserMailbox = { kind: "user", user: name, domain: null, folders: [], address: name, detail: null };
+    if ((await store.lookup(mailbox, new Lookup())).exists) throw new Error(`${name} is said to exist`);
+  };
+  try {
+    const rounds: AbsentRound[] = [];
+    for (let round = 0; round <= ROUNDS; round++) {
+      const present = await measure([throughStore(store)]);
+      const absent = await measure([lookUpAbsent]);
+      const unconfirmed = await measure([
+        async (user) => void (await client.command(`GETQUOTAROOT "user/no-${user}"`)),
+      ]);
+      if (round > 0) rounds.push({ present, absent, unconfirmed });
+    }
+    return rounds;
+  } finally {
+    await store.close();
+    await client.close();
+  }
+}
+
 interface Footprint {
   /** Octets. */
   readonly heap: number;
@@ -98,7 +132,7 @@ function footprint(): Footprint {
 
 /** Before and after many look-ups. */
 async function endure(cyrus: Cyrus): Promise<{ before: Footprint; after: Footprint; connections: number }> {
-  const store = openImapStore(cyrus, { smmap_pool_size: "4" });
+  const store = openImapStore(cyrus, { smmap_pool_size: "4", smmap_pool_max: "4" });
   const ask = throughStore(store);
   const lookUp = async (count: number) => {
     let asked = 0;
@@ -139,6 +173,15 @@ try {
     const ratio = median(rounds.map((round) => round.store / round.raw)).toFixed(2);
     lines.push(`| ${connections} | ${store} | ${raw} | ${ratio} |`);
   }
+  const rounds = await compareAbsent(cyrus);
+  const rate = (of: (round: AbsentRound) => number) => median(rounds.map(of)).toFixed(0);
+  const ratio = median(rounds.map(({ absent, present }) => absent / present)).toFixed(2);
+  lines.push(
+    "",
+    `One connection, one look-up at a time: ${rate(({ present }) => present)} users that exist a second, and`,
+    `${rate(({ absent }) => absent)} that do not, whose absence GETACL confirms (ratio ${ratio}). GETQUOTAROOT alone on a raw`,
+    `socket, as much as an absence took before: ${rate(({ unconfirmed }) => unconfirmed)}.`,
+  );
   const { before, after, connections } = await endure(cyrus);
   lines.push(
     "",

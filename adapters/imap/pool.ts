@@ -156,7 +156,9 @@ export class ConnectionPool<Connection> {
     }
     if (this.#waiting.length === 0 || this.#isClosed) return;
     for (const slot of this.#slots) {
-      if (slot.state === "free" && slot.connector.connection === null && this.#mayOpen()) this.#open(slot);
+      if (slot.state !== "free" || slot.connector.connection !== null) continue;
+      if (!this.#mayOpen()) break;
+      this.#open(slot);
     }
     this.#awaitSlowness();
   }

@@ -3,15 +3,19 @@
  * one of them finds nothing by it and calls that a success, so each has to be looked at by itself.
  */
 import type { Filter } from "ldapts";
-import { type FilterTemplate, filterHasToken, generaliseFilter } from "./filter.ts";
+import { exemplifyFilter, type FilterTemplate, filterHasToken, generaliseFilter } from "./filter.ts";
 import { rootQuery } from "./search-query.ts";
 
 /** One way in which a filter finds entries. */
 export interface AddressAttribute {
   /** The attributes that hold parts of an address, usually one; for a part without tokens "any address". */
   readonly name: string;
+  /** Each of them. */
+  readonly attributes: readonly string[];
   /** Finds every entry that can be found in this way. */
   readonly filter: Filter;
+  /** Finds an entry with these values as a look-up does; null where there is no such filter. */
+  readonly exemplify: (valueFor: (attribute: string) => string | null) => Filter | null;
 }
 
 /** Beyond so many ways, the filter counts as one. */
@@ -24,10 +28,15 @@ export function addressAttributes(filter: FilterTemplate): readonly AddressAttri
     const name = attributesWithTokens(alternative).join(" with ") || "any address";
     byName.set(name, [...(byName.get(name) ?? []), alternative]);
   }
-  return [...byName].map(([name, parts]) => ({
-    name,
-    filter: generaliseFilter(parts.length === 1 ? (parts[0] as FilterTemplate) : { kind: "or", parts }) ?? anything,
-  }));
+  return [...byName].map(([name, parts]) => {
+    const alternative: FilterTemplate = parts.length === 1 ? (parts[0] as FilterTemplate) : { kind: "or", parts };
+    return {
+      name,
+      attributes: attributesWithTokens(alternative),
+      filter: generaliseFilter(alternative) ?? anything,
+      exemplify: (valueFor) => exemplifyFilter(alternative, valueFor),
+    };
+  });
 }
 
 const anything = rootQuery.filter;

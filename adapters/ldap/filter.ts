@@ -90,6 +90,30 @@ export function generaliseFilter(filter: FilterTemplate): Filter | null {
   }
 }
 
+/**
+ * The filter with a whole value of the attribute in place of each value that has tokens: what finds an entry with these
+ * values in the way in which look-ups find it. null: there is no such value, or no such way.
+ * @param valueFor a value of an attribute; null: there is none
+ */
+export function exemplifyFilter(filter: FilterTemplate, valueFor: (attribute: string) => string | null): Filter | null {
+  if (!filterHasToken(filter)) return expandFilter(filter, new Map());
+  switch (filter.kind) {
+    case "and": {
+      const parts = filter.parts.map((part) => exemplifyFilter(part, valueFor));
+      return parts.includes(null) ? null : new AndFilter({ filters: known(parts) });
+    }
+    case "or":
+      return anyOf(known(filter.parts.map((part) => exemplifyFilter(part, valueFor))));
+    case "not":
+      return null;
+    case "assertion": {
+      const { attribute, operator, pieces } = filter;
+      const value = operator === "=" && pieces.length === 1 ? valueFor(attribute) : null;
+      return value === null ? null : new EqualityFilter({ attribute, value });
+    }
+  }
+}
+
 function expandAssertion(assertion: Assertion, values: TokenValues): Filter | null {
   const pieces = assertion.pieces.map((piece) => expandTemplate(piece, values));
   if (pieces.some((spellings) => spellings.length === 0)) return null;

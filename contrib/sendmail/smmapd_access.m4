@@ -15,9 +15,9 @@ dnl
 dnl	The address is followed through virtusertable and mailertable first, as at delivery, and smmapd is asked about what the
 dnl	mailer of the mailboxes gets. What is in aliases(5) is accepted. So is each recipient in a domain with LDAP routing:
 dnl	FEATURE(ldap_routing) can refuse unknown ones itself. The second argument names the mailers if they are not cyrusv2
-dnl	or cyrus; the third one is the map of aliases if ALIAS_FILE is not one plain file name:
+dnl	or cyrus; the third and the fourth are class and file of the map of aliases if ALIAS_FILE is not one plain file name:
 dnl
-dnl	FEATURE(`smmapd_access', `local:/run/smmapd/smmap', `cyrusv2d', `hash -m /etc/mail/aliases')
+dnl	FEATURE(`smmapd_access', `local:/run/smmapd/smmap', `cyrusv2d', `hash', `/etc/mail/aliases')
 dnl
 dnl	Put this file into feature/ of sendmail's cf tree (Debian: /usr/share/sendmail/cf/feature), and the FEATURE
 dnl	after define(`ALIAS_FILE') and before any MAILER and LOCAL_ section in sendmail.mc. In an inet: address write a host
@@ -25,8 +25,8 @@ dnl	name or a bare IPv4 address: sendmail 8.17 never connects to one in brackets
 dnl	separated by tabs.
 ifelse(len(X`'_ARG_), `1', `errprint(`*** ERROR: FEATURE(smmapd_access) takes the socket, such as local:/run/smmapd/smmap
 ')')
-ifelse(_ARG3_, `', `ifdef(`ALIAS_FILE', `ifelse(regexp(ALIAS_FILE, `[:,]'), `-1', `',
-`errprint(`*** ERROR: FEATURE(smmapd_access) takes a map of aliases, such as hash -m /etc/mail/aliases, as its third argument
+ifelse(_ARG4_, `', `ifdef(`ALIAS_FILE', `ifelse(regexp(ALIAS_FILE, `[:,]'), `-1', `',
+`errprint(`*** ERROR: FEATURE(smmapd_access) takes class and file of the map of aliases as its third and fourth argument, such as hash and /etc/mail/aliases
 ')')')')
 divert(0)
 VERSIONID(`smmapd_access')
@@ -39,8 +39,9 @@ C{SmmapExempt} postmaster abuse mailer-daemon
 # The mailers that deliver to the mailboxes.
 C{SmmapMailer} ifelse(_ARG2_, `', `cyrusv2 cyrus', `_ARG2_')
 Ksmmapd_note macro -q
-# -m takes no value: a long list would be a syntax error. Without -o, all mail is deferred if the file is missing.
-Ksmmapd_aliases ifelse(_ARG3_, `', `implicit -m ifdef(`ALIAS_FILE', `ALIAS_FILE', `MAIL_SETTINGS_DIR`'aliases')', `_ARG3_')
+# -m takes no value: a long list would be a syntax error. Without -T, an alias would be "User unknown" while its file cannot
+# be read.
+Ksmmapd_aliases ifelse(_ARG3_, `', `implicit', `_ARG3_') -m -T<TMPF> ifelse(_ARG4_, `', `ifdef(`ALIAS_FILE', `ALIAS_FILE', `MAIL_SETTINGS_DIR`'aliases')', `_ARG4_')
 
 LOCAL_RULE_0
 # Notes each address that a recipient turns into, such as by virtusertable.
@@ -64,7 +65,9 @@ R<?> $+ @ $={LDAPRoute}	$@ OK
 R<?> $+ @ $={LDAPRouteEquiv}	$@ OK
 # What is in aliases(5) is no mailbox either.
 R<?> $+			$: $1 $| $(smmapd_aliases $1 $: <?> $)
+R$+ $| $* <TMPF>	$#error $@ 4.3.0 $: "451 Alias lookup unavailable, try again later"
 R$+ @ $+ $| <?>		$: $1 @ $2 $| $(smmapd_aliases $1 $: <?> $)
+R$+ $| $* <TMPF>	$#error $@ 4.3.0 $: "451 Alias lookup unavailable, try again later"
 R$+ $| <?>		$: <?> $(smmapd_access $1 $: <NONE> $)
 R$+ $| $*		$@ OK
 R<?> DUNNO		$@ OK

@@ -195,7 +195,13 @@ class Life {
   /** Has as many processes serve as the configuration says. */
   async #divide(workers: Workers | null, { conf, process: { workers: count } }: Configuration): Promise<void> {
     if (workers === null) return;
-    await workers.configure(conf, count - 1);
+    try {
+      await workers.configure(conf, count - 1);
+    } catch (error) {
+      // This process serves all the same.
+      this.#log.error(`smmap_workers: ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
     if (count > 1) this.#log.notice(`${count} processes serve`);
   }
 
@@ -246,14 +252,21 @@ class Life {
 
   /** Opens the store, and lets the server serve. */
   async #open(configuration: Configuration, server: Server, { skipPlus }: LifeOptions): Promise<Service> {
-    const { settings } = configuration;
-    this.#processLog.adjust(this.#logOptions(settings.log));
     const service = await startService(configuration, { skipPlus, tally: this.#tally, log: this.#log });
-    const { socketmap: responder, policy: policyResponder } = service;
+    this.#use(configuration, service, server);
+    return service;
+  }
+
+  /** From here on the configuration is in force. Nothing here can fail. */
+  #use(
+    { settings, process: own }: Configuration,
+    { socketmap: responder, policy: policyResponder }: Service,
+    server: Server,
+  ): void {
+    this.#processLog.adjust(this.#logOptions(settings.log));
     const limits = fitOpenFiles(settings.limits, openFilesMax(), this.#log);
     server.settings = { responder, policyResponder, limits };
-    this.#drainTimeout = configuration.process.drainTimeout;
-    return service;
+    this.#drainTimeout = own.drainTimeout;
   }
 
   /** Nobody else starts processes for these sockets. */
@@ -282,10 +295,12 @@ class Life {
     this.#primary?.report("serving");
   }
 
+  /** All or nothing: whatever may fail is done before the new configuration comes into force. */
   async #replace(old: Service, server: Server, options: LifeOptions, workers: Workers | null): Promise<Service> {
     try {
       const configuration = await this.#read(options);
-      const service = await this.#open(configuration, server, options);
+      const service = await this.#prepare(configuration, options, workers);
+      this.#use(configuration, service, server);
       for (const warning of this.#inVain(configuration)) this.#log.warning(warning);
       void old.stack.retire();
       await this.#divide(workers, configuration);
@@ -298,6 +313,18 @@ class Life {
       this.#tally.reloaded("failed");
       this.#primary?.report("refused");
       return old;
+    }
+  }
+
+  /** A service that is ready to answer, and the processes that are missing. @throws Error: there is nothing new then */
+  async #prepare(configuration: Configuration, { skipPlus }: LifeOptions, workers: Workers | null): Promise<Service> {
+    const service = await startService(configuration, { skipPlus, tally: this.#tally, log: this.#log });
+    try {
+      await workers?.prepare(configuration.process.workers - 1);
+      return service;
+    } catch (error) {
+      void service.stack.close();
+      throw error;
     }
   }
 

@@ -104,7 +104,7 @@ it("one hung backend does not keep the others' mailboxes from being looked up", 
   await first.cyrus.suspend();
   const held = new TruthLoad({ path: daemon.path, truth: firstTruth });
   const load = new TruthLoad({ path: daemon.path, truth: secondTruth });
-  await load.answered(100);
+  await load.answered(400);
   await Promise.all([held.end(), load.end()]);
   await first.cyrus.resume();
   expect({ ...load.wrongCounts, ...held.wrongCounts }).toEqual({});

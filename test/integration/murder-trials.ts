@@ -20,7 +20,12 @@ export const firstTruth: Truth = {
   "+news": "OK +news",
 };
 /** On the second. */
-export const secondTruth: Truth = { mary: "OK mary", "mary+Lists": "OK mary+Lists", "+look": "PERM Permission denied" };
+export const secondTruth: Truth = {
+  mary: "OK mary",
+  "mary+Lists": "OK mary+Lists",
+  tom: "OK tom",
+  "+look": "PERM Permission denied",
+};
 
 export const murderTruth: Truth = { ...firstTruth, ...secondTruth, nobody: absent, "+nowhere": absent };
 
@@ -35,7 +40,12 @@ export async function fillMurder({ backends: [first, second] }: CyrusMurder): Pr
     quotas: [{ root: "user/full", limits: { STORAGE: 1 } }],
   });
   await populate(second.cyrus, {
-    mailboxes: [{ name: "user/mary" }, { name: "user/mary/Lists" }, { name: "look", acl: { anyone: "lrs" } }],
+    mailboxes: [
+      { name: "user/mary" },
+      { name: "user/mary/Lists" },
+      { name: "user/tom" },
+      { name: "look", acl: { anyone: "lrs" } },
+    ],
     quotas: [],
   });
 }

@@ -1,4 +1,5 @@
 /** Several processes on the same sockets. */
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
@@ -107,6 +108,35 @@ describe("workers", () => {
     daemon.signal("SIGHUP");
     await daemon.says(/the old configuration stays/);
     for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
+  });
+
+  it.skipIf(userInfo().uid !== 0)("that cannot be started in a reload leave everything as it was", async () => {
+    const daemon = await start(2, "smmap_user: mail");
+    const before = workersOf(daemon);
+    // The soft limit, as the user of the daemon: 8 is mail's everywhere.
+    const processesMax = (limit: number) => {
+      execFileSync("prlimit", ["--pid", String(daemon.pid), `--nproc=${limit}:`], { uid: 8, gid: 8 });
+    };
+    processesMax(1);
+    const lines = "smmap_workers: 4\nsmmap_user: mail\nsmmap_test_rights: none\ndebug: yes";
+    folder.configure(`${lines}\nsmmap_listen: ${folder.at("other")}`);
+    daemon.signal("SIGHUP");
+    await daemon.says(
+      /error: the old configuration stays: smmap_workers: a process could not be started: spawn .*EAGAIN/,
+    );
+    expect(workersOf(daemon)).toEqual(before);
+    for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
+    // debug: yes would tell of each connection; a change of smmap_listen would be told of.
+    expect(daemon.text).not.toMatch(/debug:|smmap_listen has changed|configuration read again|has ended/);
+    processesMax(4096);
+    folder.configure(lines);
+    daemon.signal("SIGHUP");
+    await daemon.says(/configuration read again/);
+    expect(workersOf(daemon)).toHaveLength(3);
+    for (let i = 0; i < 20; i++) {
+      expect(await (await connect()).ask("+news")).toBe("NOTFOUND Mailbox does not exist");
+    }
+    expect(daemon.text).toContain("debug: accepted connection");
   });
 
   it("become more, and fewer", async () => {

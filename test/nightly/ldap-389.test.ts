@@ -154,6 +154,30 @@ describe("389 Directory Server", { timeout: 120_000 }, () => {
   });
 });
 
+describe("an index of 389 Directory Server", { timeout: 120_000 }, () => {
+  it.each([
+    ["mail", addresses],
+    ["mailAlternateAddress", aliases],
+  ])("that is defined for %s and not built makes nobody absent", async (attribute, hidden) => {
+    load = new DirectoryLoad(await openService(), hidden);
+    const dn = `cn=${attribute},cn=index,${BACKEND}`;
+    try {
+      await load.more(40);
+      await server.modify(`dn: ${dn}\nchangetype: delete\n`);
+      await load.more(40);
+      await server.modify(
+        `dn: ${dn}\nobjectClass: nsIndex\ncn: ${attribute}\nnsSystemIndex: false\nnsIndexType: eq\nnsIndexType: pres\n`,
+      );
+      await load.moreKnown("failed", 100);
+    } finally {
+      await runTask("index", `nsIndexAttribute: ${attribute}\n`);
+    }
+    await load.recovered(40);
+    await load.stop();
+    expect(load.wrong).toEqual([]);
+  });
+});
+
 describe("a 389 Directory Server in trouble", { timeout: 240_000 }, () => {
   it.each([
     ["is killed", () => server.kill()],
@@ -184,15 +208,20 @@ describe("a 389 Directory Server in trouble", { timeout: 240_000 }, () => {
     await writeFile(server.root.path(file), `${ldif}\n`);
     load = new DirectoryLoad(await openService(), [...addresses, ...aliases]);
     await load.more(40);
-    const task = "cn=anew,cn=import,cn=tasks,cn=config";
-    const values = `cn: anew\nnsFilename: ${file}\nnsInstance: userroot\n`;
-    await server.modify(`dn: ${task}\nchangetype: add\nobjectClass: extensibleObject\n${values}`);
+    await runTask("import", `nsFilename: ${file}\n`);
     await load.moreKnown("failed", 1);
     await load.recovered(40);
     await load.stop();
     expect(load.wrong).toEqual([]);
   });
 });
+
+/** Starts one of the server's tasks on our entries. */
+async function runTask(kind: string, lines: string): Promise<void> {
+  const name = `run${performance.now().toFixed()}`;
+  const task = `dn: cn=${name},cn=${kind},cn=tasks,cn=config\nchangetype: add\nobjectClass: extensibleObject\n`;
+  await server.modify(`${task}cn: ${name}\nnsInstance: userroot\n${lines}`);
+}
 
 /** Defines how an attribute is indexed and builds that index. */
 async function setIndex(attribute: string, types: readonly string[]): Promise<void> {

@@ -32,8 +32,15 @@ export class Workers {
 
   /** Has so many of them serve with this configuration. Resolves when each has had its turn. */
   configure(conf: ImapdConf, count: number): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#configure(conf, count));
-    return this.#turn;
+    return this.#inTurn(() => this.#configure(conf, count));
+  }
+
+  /**
+   * Starts those that are missing for so many; they wait for `configure`. What there is goes on as it is.
+   * @throws Error where the system starts one of them not; then none has been started
+   */
+  prepare(count: number): Promise<void> {
+    return this.#inTurn(() => this.#prepare(count));
   }
 
   /** Resolves when all are gone. May be called again, to hurry. @param patience milliseconds given to clients */
@@ -55,6 +62,29 @@ export class Workers {
       return report === null ? null : { ...report, slot: worker.slot };
     });
     return (await Promise.all(asked)).filter((report) => report !== null);
+  }
+
+  /** A failure is that of the caller alone, and of no later turn. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #prepare(count: number): Promise<void> {
+    const started: WorkerProcess[] = [];
+    try {
+      for (let i = this.#serving.length; i < count && !this.#isEnding; i++) {
+        const worker = this.#add();
+        started.push(worker);
+        const failure = await worker.started;
+        if (failure !== null) throw failure;
+      }
+    } catch (error) {
+      for (const worker of started) worker.end("at once");
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`smmap_workers: a process could not be started: ${reason}`, { cause: error });
+    }
   }
 
   async #configure(conf: ImapdConf, count: number): Promise<void> {
@@ -80,10 +110,14 @@ export class Workers {
   }
 
   async #start(conf: ImapdConf): Promise<void> {
+    await this.#tell(this.#add(), conf);
+  }
+
+  #add(): WorkerProcess {
     const worker = new WorkerProcess(this.#freeSlot, this.#source);
     this.#workers.add(worker);
     void worker.ended.then((how) => this.#replace(worker, how));
-    await this.#tell(worker, conf);
+    return worker;
   }
 
   async #tell(worker: WorkerProcess, conf: ImapdConf): Promise<void> {
@@ -97,6 +131,6 @@ export class Workers {
     this.#log.error(`worker ${worker.pid} has ended (${how}); another takes its place`);
     if (worker.age < PAUSE * 10) await delay(PAUSE, null, { ref: false });
     if (this.#isEnding || this.#conf === null) return;
-    await this.configure(this.#conf, this.#count);
+    await this.configure(this.#conf, this.#count).catch((error: Error) => this.#log.error(`workers: ${error.message}`));
   }
 }

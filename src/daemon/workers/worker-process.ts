@@ -28,6 +28,8 @@ export class WorkerProcess {
   readonly slot: number;
   readonly #child: ChildProcess;
   readonly #born = performance.now();
+  /** Resolves when the system has started it; not null: why it could not. */
+  readonly started: Promise<Error | null>;
   /** Resolves when it has ended, and how. */
   readonly ended: Promise<string>;
   #isEnding = false;
@@ -43,6 +45,10 @@ export class WorkerProcess {
       env: workerEnvironment(env, pid, sockets),
       stdio: ["ignore", "inherit", "inherit", ...sockets.map(({ fd }) => fd), "ipc"],
       serialization: "advanced",
+    });
+    this.started = new Promise((resolve) => {
+      this.#child.once("spawn", () => resolve(null));
+      this.#child.once("error", resolve);
     });
     this.ended = new Promise((resolve) => {
       this.#child.once("exit", (status, signal) => resolve(signal ?? `status ${status}`));
