@@ -179,7 +179,7 @@ it("SIGHUP as Node.js begins to handle it ends a child with status 0", async () 
   expect(found).toEqual(well);
 });
 
-it("SIGHUP to a child that serves ends it with status 0", async () => {
+it("SIGHUP to a serving child ends it with status 0", async () => {
   const found = await ends([], async (child) => {
     const client = await child.asked();
     child.hangUp();
@@ -188,7 +188,7 @@ it("SIGHUP to a child that serves ends it with status 0", async () => {
   expect(found).toEqual(well);
 });
 
-it("SIGHUP to a child that is about to end by itself leaves its status 0", async () => {
+it("SIGHUP to a child that is about to exit leaves its status 0", async () => {
   const found = await ends(["-U", "1"], async (child, n) => {
     const client = await child.asked();
     client.close();
@@ -198,7 +198,7 @@ it("SIGHUP to a child that is about to end by itself leaves its status 0", async
   expect(found).toEqual(well);
 });
 
-it("SIGHUP again and again, from beginning to end, ends a child with status 0", async () => {
+it("repeated SIGHUP, from start to exit, ends a child with status 0", async () => {
   const found = await ends([], async (child) => {
     await child.begins();
     while (!child.isGone) {

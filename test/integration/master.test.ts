@@ -94,7 +94,7 @@ function expectQuietButForUnborn(): void {
   expect(master?.complaints.filter((line) => !unborn.test(line))).toEqual([]);
 }
 
-it("the line that we recommend works", async () => {
+it("the recommended line of cyrus.conf works", async () => {
   const text = readFileSync(new URL("../../contrib/cyrus.conf", import.meta.url), "utf8");
   expect(text).toContain('cmd="/usr/local/bin/smmapd -C /etc/imapd.conf" listen="/run/cyrus/socket/smmap" prefork=1');
   const ours = text
@@ -108,7 +108,7 @@ it("the line that we recommend works", async () => {
 });
 
 describe("sockets", () => {
-  it("of the unix domain, of IPv4 and of IPv6 are served", async () => {
+  it("of the UNIX domain, of IPv4 and of IPv6 are served", async () => {
     const port = await freePort();
     const ipv4 = { name: "smmap4", listen: `127.0.0.1:${port}` };
     const ipv6 = { name: "smmap6", listen: `[::1]:${port}` };
@@ -120,7 +120,7 @@ describe("sockets", () => {
     expectQuiet();
   });
 
-  it("are left where they are", async () => {
+  it("are not removed at shutdown", async () => {
     const { children } = await start({ prefork: 1 });
     expect(await askOnce()).toBe("OK fred");
     for (const pid of children) signal(pid, "SIGHUP");
@@ -129,7 +129,7 @@ describe("sockets", () => {
     expectQuiet();
   });
 
-  it("of a service take the options with its name", async () => {
+  it("of a service use the options with its name", async () => {
     folder.configure("debug: yes\nother_smmap_test_rights: none\nother_postuser: shared");
     await start({}, { name: "other", listen: folder.at("other") });
     expect(await askOnce("+news")).toBe("OK +news");
@@ -139,16 +139,19 @@ describe("sockets", () => {
 });
 
 describe("processes", () => {
-  it.each([0, 1, 2])("with prefork=%i serve many clients each, and master starts no more of them", async (prefork) => {
-    await start({ prefork });
-    for (let i = 0; i < 10; i++) expect(await (await connect()).ask(`fred${i}`)).toBe(`OK fred${i}`);
-    await until(() => logged("accepted connection") === 10);
-    expect(master?.children).toHaveLength(Math.max(1, prefork));
-    expect(await Promise.all(clients.map((client) => client.ask("fred")))).toEqual(clients.map(() => "OK fred"));
-    expectQuiet();
-  });
+  it.each([0, 1, 2])(
+    "with prefork=%i serve many clients each, so that master starts no more of them",
+    async (prefork) => {
+      await start({ prefork });
+      for (let i = 0; i < 10; i++) expect(await (await connect()).ask(`fred${i}`)).toBe(`OK fred${i}`);
+      await until(() => logged("accepted connection") === 10);
+      expect(master?.children).toHaveLength(Math.max(1, prefork));
+      expect(await Promise.all(clients.map((client) => client.ask("fred")))).toEqual(clients.map(() => "OK fred"));
+      expectQuiet();
+    },
+  );
 
-  it("with prefork=0 answer the first client soon: within 150 ms, if Node.js itself takes 40 to start", async () => {
+  it("with prefork=0 answer the first client within 150 ms, if Node.js itself takes 40 ms to start", async () => {
     await start();
     const bare: number[] = [];
     const first: number[] = [];
@@ -162,7 +165,7 @@ describe("processes", () => {
     expectQuiet();
   });
 
-  it("take 200 connections at once", async () => {
+  it("accept 200 connections at once", async () => {
     // Nor does it matter how many files master allows at first.
     await start({ prefork: 1, maxfds: 64 });
     const all = await Promise.all(Array.from({ length: 200 }, () => connect()));
@@ -172,7 +175,7 @@ describe("processes", () => {
     expectQuiet();
   });
 
-  it("are no more than maxchild", async () => {
+  it("are at most maxchild", async () => {
     await start({ maxchild: 2, options: "-U 1" });
     const first = await connect();
     expect(await first.ask("fred")).toBe("OK fred");
@@ -190,7 +193,7 @@ describe("processes", () => {
     expectQuiet();
   });
 
-  it("are used -U times, and end when their clients are gone", async () => {
+  it("accept -U connections, and exit when these are closed", async () => {
     await start({ options: "-U 2" });
     const first = await connect();
     const second = await connect();
@@ -206,7 +209,7 @@ describe("processes", () => {
     expectQuiet();
   });
 
-  it("end after -T seconds without a connection, but not before the first one", async () => {
+  it("exit after -T seconds without a connection, but not before the first one", async () => {
     await start({ prefork: 1, options: "-T 1" });
     await until(() => logged("executed") === 1);
     const { children } = master as Master;
@@ -222,7 +225,7 @@ describe("processes", () => {
     expectQuiet();
   });
 
-  it("end when the program is replaced", async () => {
+  it("exit when the program is replaced", async () => {
     const root = dirname(dirname(program));
     cpSync(program, folder.at("bin/smmapd"));
     cpSync(join(root, "dist/src"), folder.at("dist/src"), { recursive: true });
@@ -244,7 +247,7 @@ describe("processes", () => {
 });
 
 describe("signals", () => {
-  it("SIGHUP: the clients of a process are served on until they are silent, others by the next one", async () => {
+  it("SIGHUP: a process drains its clients, and the next process serves new ones", async () => {
     await start({ prefork: 1 });
     const busy = await connect();
     const idle = await connect();
@@ -265,7 +268,7 @@ describe("signals", () => {
     expectQuiet();
   });
 
-  it("SIGHUP to a busy process: at the latest after smmap_drain_timeout", async () => {
+  it("SIGHUP to a busy process: it exits after smmap_drain_timeout at the latest", async () => {
     folder.configure("debug: yes\nsmmap_drain_timeout: 2s");
     await start();
     const busy = await connect();
@@ -278,7 +281,7 @@ describe("signals", () => {
     expectQuiet();
   });
 
-  it("SIGHUP at any time, also before a process is ready, is no crash", async () => {
+  it("SIGHUP at any time, also before a process is ready, does not count as a crash", async () => {
     await start({ prefork: 1 });
     const hungUp = new Set<number>();
     for (let n = 0; n < 20; n++) {
@@ -300,7 +303,7 @@ describe("signals", () => {
     expectQuietButForUnborn();
   });
 
-  it("SIGTERM: what was read is answered, and the status is EX_TEMPFAIL as the original's", async () => {
+  it("SIGTERM: requests that were read are answered, and the status is EX_TEMPFAIL as in the original", async () => {
     await start();
     const client = await connect();
     expect(await client.ask("fred")).toBe("OK fred");
@@ -316,7 +319,7 @@ describe("signals", () => {
     expectQuiet();
   });
 
-  it("SIGHUP to master has the configuration read again", async () => {
+  it("SIGHUP to master reloads the configuration", async () => {
     await start({ prefork: 1 });
     expect(await askOnce("+news")).toBe("OK +news");
     folder.configure("debug: yes\nsmmap_test_rights: none");
@@ -326,7 +329,7 @@ describe("signals", () => {
     expectQuiet();
   });
 
-  it("SIGHUP to master, again and again under load, costs nobody an answer", async () => {
+  it("SIGHUP to master, repeated under load, does not lose a reply", async () => {
     await start({ prefork: 2 });
     expect(await askOnce()).toBe("OK fred");
     let isOver = false;
@@ -353,8 +356,8 @@ describe("signals", () => {
   });
 });
 
-describe("mistakes", () => {
-  it("of ours are told with a stack, and clients come to the next process", async () => {
+describe("failures", () => {
+  it("of the daemon are logged with a stack, and the next process serves the clients", async () => {
     await start({ prefork: 1 });
     for (let i = 1; i <= 6; i++) {
       (await connect()).ask("crash").catch(() => {});
@@ -364,7 +367,7 @@ describe("mistakes", () => {
     expect(logged("in READY state: terminated abnormally")).toBe(0);
   });
 
-  it("of the system: clients come to the next process", async () => {
+  it("by a signal: the next process serves the clients", async () => {
     await start({ prefork: 1 });
     const client = await connect();
     expect(await client.ask("fred")).toBe("OK fred");
@@ -383,7 +386,7 @@ describe("mistakes", () => {
       "unparsable duration 'soon' for smmap_query_timeout in line",
     ],
     ["the command line", "", "-Z", "unknown option -Z"],
-  ])("in %s are told, and the service lives on", async (_what, lines, options, message) => {
+  ])("in %s are logged, and the service stays enabled", async (_what, lines, options, message) => {
     folder.configure(`debug: yes\n${lines}`);
     await start({ prefork: 1, options });
     const reply = askOnce();
@@ -405,7 +408,7 @@ describe("mistakes", () => {
     expect(logged("too many failures")).toBe(0);
   });
 
-  it("of the installation are told, and the service lives on", async () => {
+  it("of the installation are logged, and the service stays enabled", async () => {
     for (const folders of ["bin", "dist/src"]) mkdirSync(folder.at(folders), { recursive: true });
     cpSync(program, folder.at("bin/smmapd"));
     const main = folder.at("dist/src/main.js");

@@ -44,7 +44,7 @@ function messages(): readonly number[] {
 }
 
 describe("master(8)", () => {
-  it("is known by its variable and by both descriptors", () => {
+  it("is detected by its variable and by both descriptors", () => {
     expect(find()).toMatchObject({ service: "smmap", socket: listen });
     expect(find({})).toBeNull();
     const env = { CYRUS_SERVICE: "smmap" };
@@ -53,7 +53,7 @@ describe("master(8)", () => {
     expect(CyrusMaster.detect(env, PID, { status, listen: 999_999 })).toBeNull();
   });
 
-  it("is told of each connection, and once that there will be no more", () => {
+  it("is sent a message for each connection, and a single one that there will be no more", () => {
     const master = find();
     master?.reportConnection();
     master?.reportConnection();
@@ -65,7 +65,7 @@ describe("master(8)", () => {
     expect(master?.isGone).toBe(false);
   });
 
-  it("is known to be gone once it takes no message", () => {
+  it("counts as gone once it takes no message", () => {
     const master = find();
     closeSync(reader);
     master?.reportConnection();
