@@ -153,10 +153,10 @@ describe("-v explains every step", () => {
 
   it("of a user's folder within its quota", async () => {
     expect(await steps("BERT+Archive@VILLAGE.example")).toEqual([
-      'address   local part "bert", detail "Archive", domain "village.example" (lmtp_downcase_rcpt: yes, lower case but for the detail)',
-      'domain    the default domain, left out; user id "bert"',
-      'mailbox   folder "Archive" of user "bert"; Cyrus would call it user.bert.Archive',
-      "store     sqlite: exists, rights do not matter, limited by quota",
+      'address   local part "bert", detail "Archive", domain "village.example" (lmtp_downcase_rcpt: yes, lower case except the detail)',
+      'domain    the default domain, which is left out; user id "bert"',
+      'mailbox   folder "Archive" of user "bert"; internal name user.bert.Archive',
+      "store     sqlite: exists, rights are not checked, limited by quota",
       "quota     root bert: STORAGE 8192 of 65536 octets",
       "verdict   accept: the mailbox exists, may be posted to and is within its quota",
     ]);
@@ -166,15 +166,15 @@ describe("-v explains every step", () => {
     ["gustav", "verdict   over-quota: quota root gustav: 3 messages and one more are over the limit of 2"],
     ["dora", "verdict   over-quota: quota root dora: 8192 octets are over the limit of 4096"],
     ["nobody", "verdict   absent: the store says that there is no such mailbox"],
-    ["anna@hill.example", 'domain    counts; user id "anna@hill.example"'],
-    ["anna", 'domain    none written, so the default domain village.example; user id "anna"'],
+    ["anna@hill.example", 'domain    part of the user id; user id "anna@hill.example"'],
+    ["anna", 'domain    none given, so the default domain village.example; user id "anna"'],
     ["+Public/Look", "verdict   denied: the folder may be seen (l) but not posted to (p)"],
     [
       "+Public/Secret",
       "verdict   absent: the folder may be neither seen (l) nor posted to (p), so it is as good as absent",
     ],
     ["+Public", 'store     sqlite: exists, rights "lrsp", no quota limit'],
-    ["+user/anna", 'mailbox   shared folder "user/anna"; Cyrus would call it user.anna'],
+    ["+user/anna", 'mailbox   shared folder "user/anna"; internal name user.anna'],
     ["@village.example", "verdict   absent: no mailbox can have this address: a shared address that names no folder"],
     ["+", "store     sqlite: not asked"],
   ])("of %s", async (address, step) => {
@@ -187,11 +187,9 @@ describe("-v explains every step", () => {
     writeFileSync(lenient, `${readFileSync(configFile, "utf8")}${options}smmap_reply_value: mailbox\n`);
     const found = await run(["check", "-v", "-C", lenient, "anna+LISTS/dev@village.example", "anna+Nope"]);
     expect(found.stdout).toContain("anna+LISTS/dev@village.example: OK user.anna.Lists.Dev\n");
-    expect(found.stdout).toContain(
-      'instead   folder "Lists/Dev" of user "anna"; Cyrus would call it user.anna.Lists.Dev',
-    );
+    expect(found.stdout).toContain('instead   folder "Lists/Dev" of user "anna"; internal name user.anna.Lists.Dev');
     expect(found.stdout).toContain("anna+Nope: OK user.anna\n");
-    expect(found.stdout).toContain('instead   INBOX of user "anna"; Cyrus would call it user.anna');
+    expect(found.stdout).toContain('instead   INBOX of user "anna"; internal name user.anna');
   });
 
   it("as JSON", async () => {
@@ -217,7 +215,7 @@ describe("-v explains every step", () => {
     expect(stdout).toContain("anna@any.example: TEMP Mailbox look-up failed, try again later\n");
     expect(stdout).toMatch(/store {5}sqlite: there is no file .*missing\.db.* \[unavailable\]/);
     expect(stdout).toContain("verdict   failed: the look-up failed, so the reply is temporary");
-    expect(stdout).toContain('domain    virtdomains is off, no domain counts; user id "anna"');
+    expect(stdout).toContain('domain    virtdomains is off, so the domain is ignored; user id "anna"');
     writeFileSync(broken, `${readFileSync(broken, "utf8")}smmap_on_failure: ok\n`);
     const accepted = await run(["check", "-v", "-C", broken, "anna"]);
     expect(accepted).toMatchObject({ status: 0, stdout: expect.stringContaining("anna: OK anna\n") });

@@ -22,7 +22,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** Resolves when so many processes are serving. */
+/** Resolves when that many processes are serving. */
 async function start(count: number, lines = "", options: DaemonOptions = {}): Promise<Daemon> {
   folder.configure(`smmap_workers: ${count}\n${lines}`);
   const daemon = new Daemon(folder, options);
