@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const observed of started.splice(0)) await observed.close();
 });
 
-/** Sends a text and returns all that comes back. */
+/** Sends a text and returns the whole reply. */
 async function say(observed: ObservedServer, words: string): Promise<string> {
   const socket = connect(observed.at("socket/smmap-control.4711"));
   socket.on("error", () => {});
@@ -78,12 +78,12 @@ describe("the socket", () => {
     writeFileSync(`${beginning}.4714`, "no socket at all");
     await observed.observe();
     const left = ["", "4711", "4713x", "4714", "x"].map((end) => `smmap-control.${end}`);
-    // The next thing that happens may be that root becomes somebody who has no right to remove them.
+    // Privileges may be dropped next, and then the files could not be removed.
     expect(readdirSync(observed.at("socket")).sort()).toEqual(left);
     expect(await say(observed, '{"command":"status"}\n')).toContain('"problem":"not open yet"');
   });
 
-  /** The file of a socket on which nobody listens any more. */
+  /** The file of a socket on which no process listens any more. */
   async function leaveDead(path: string): Promise<void> {
     const server = createServer();
     const aside = `${path}.aside`;

@@ -28,10 +28,10 @@ function start(...lines: readonly string[]): Daemon {
   return daemon;
 }
 
-/** Waits for a message, and gives all up to it as "TAG PRIORITY TEXT", without the number of the process. */
+/** Waits for a message, and returns all up to it as "TAG PRIORITY TEXT", without the process id. */
 async function told(text: string): Promise<readonly string[]> {
   for (;;) {
-    // What it thinks of the temporary directory is another test's affair.
+    // The warning about the temporary directory is tested elsewhere.
     const messages = syslog.messages.filter((message) => !message.text.startsWith("smmap_listen: "));
     const lines = messages.map((message) => {
       return `${message.tag.replace(`[${daemon?.pid}]`, "[]")} ${message.priority} ${message.text}`;

@@ -39,7 +39,7 @@ async function connect(address = folder.socket): Promise<SocketmapClient> {
   return client;
 }
 
-/** Asks for a shared folder, whose rights are those of the configuration. */
+/** Requests a shared folder, whose rights are set in the configuration. */
 const askRights = (client: SocketmapClient) => client.ask("+news");
 const GRANTED = "OK +news";
 const ABSENT = "NOTFOUND Mailbox does not exist";

@@ -26,7 +26,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** One service on a unix socket, unless there is more to say. */
+/** A configuration with one service on a UNIX socket by default. */
 async function start(service: Partial<MasterService> = {}, ...others: readonly MasterService[]): Promise<Master> {
   master = await Master.start(folder, [{ name: "smmap", listen: folder.socket, ...service }, ...others]);
   return master;
@@ -38,7 +38,7 @@ async function connect(address = folder.socket): Promise<SocketmapClient> {
   return client;
 }
 
-/** As a mail server, whose connect(2) waits where that of Node.js says that the backlog is full. */
+/** Connects like a mail server: its connect(2) blocks where that of Node.js fails because the backlog is full. */
 async function patientlyConnect(address: string): Promise<SocketmapClient> {
   for (;;) {
     try {
@@ -59,7 +59,7 @@ async function askOnce(key = "fred", address = folder.socket): Promise<string> {
   }
 }
 
-/** Lines of the log with this in them. */
+/** The number of log lines that contain a text. */
 function logged(words: string): number {
   return master?.log.filter((line) => line.includes(words)).length ?? 0;
 }
@@ -68,7 +68,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It has ended by itself.
+    // It has exited already.
   }
 }
 
@@ -83,15 +83,15 @@ async function until(condition: () => boolean): Promise<void> {
   await master?.until(String(condition), condition);
 }
 
-/** Nothing that an administrator would have to look into. */
-function expectQuiet(): void {
+/** Expects no log line that requires an administrator. */
+function expectNoProblems(): void {
   expect(master?.complaints).toEqual([]);
 }
 
-/** The same after many a SIGHUP: a child that has not even become another program dies of it, the original as well. */
-function expectQuietButForUnborn(): void {
-  const unborn = /age:0\.\d+s pid:\d+ signaled to death by signal 1 |in READY state: terminated abnormally/;
-  expect(master?.complaints.filter((line) => !unborn.test(line))).toEqual([]);
+/** The same after many SIGHUPs: they kill a child that has not called exec yet, in the original as well. */
+function expectNoProblemsAfterExec(): void {
+  const beforeExec = /age:0\.\d+s pid:\d+ signaled to death by signal 1 |in READY state: terminated abnormally/;
+  expect(master?.complaints.filter((line) => !beforeExec.test(line))).toEqual([]);
 }
 
 it("the recommended line of cyrus.conf works", async () => {
@@ -104,7 +104,7 @@ it("the recommended line of cyrus.conf works", async () => {
   master = await Master.start(folder, ours);
   expect(await askOnce()).toBe("OK fred");
   expect(master.children).toHaveLength(1);
-  expectQuiet();
+  expectNoProblems();
 });
 
 describe("sockets", () => {
@@ -117,7 +117,7 @@ describe("sockets", () => {
       const client = await connect(address);
       expect(await client.askAll(["fred", "nobody"])).toEqual(["OK fred", "NOTFOUND Mailbox does not exist"]);
     }
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("are not removed at shutdown", async () => {
@@ -126,7 +126,7 @@ describe("sockets", () => {
     for (const pid of children) signal(pid, "SIGHUP");
     await until(() => children.every((pid) => !master?.children.includes(pid)));
     expect(await askOnce()).toBe("OK fred");
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("of a service use the options with its name", async () => {
@@ -134,7 +134,7 @@ describe("sockets", () => {
     await start({}, { name: "other", listen: folder.at("other") });
     expect(await askOnce("+news")).toBe("OK +news");
     expect(await askOnce("shared+news", folder.at("other"))).toBe("NOTFOUND Mailbox does not exist");
-    expectQuiet();
+    expectNoProblems();
   });
 });
 
@@ -147,7 +147,7 @@ describe("processes", () => {
       await until(() => logged("accepted connection") === 10);
       expect(master?.children).toHaveLength(Math.max(1, prefork));
       expect(await Promise.all(clients.map((client) => client.ask("fred")))).toEqual(clients.map(() => "OK fred"));
-      expectQuiet();
+      expectNoProblems();
     },
   );
 
@@ -162,17 +162,17 @@ describe("processes", () => {
       await until(() => master?.children.length === 0);
     }
     expect(Math.min(...first)).toBeLessThan(Math.max(150, 3.75 * Math.min(...bare)));
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("accept 200 connections at once", async () => {
-    // Nor does it matter how many files master allows at first.
+    // The soft limit of open files that master sets does not matter.
     await start({ prefork: 1, maxfds: 64 });
     const all = await Promise.all(Array.from({ length: 200 }, () => connect()));
     const replies = await Promise.all(all.map((client, i) => client.ask(`fred${i}`)));
     expect(replies).toEqual(all.map((_, i) => `OK fred${i}`));
     expect(master?.children).toHaveLength(1);
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("are at most maxchild", async () => {
@@ -181,7 +181,7 @@ describe("processes", () => {
     expect(await first.ask("fred")).toBe("OK fred");
     const second = await connect();
     expect(await second.ask("fred")).toBe("OK fred");
-    // Both processes are used up and wait for their clients; nobody is there for a third.
+    // Both processes have reached their limit and wait for their clients; no process accepts a third one.
     const third = await connect();
     const reply = third.ask("fred");
     expect(await first.ask("wilma")).toBe("OK wilma");
@@ -190,7 +190,7 @@ describe("processes", () => {
     first.close();
     expect(await reply).toBe("OK fred");
     await until(() => logged("executed") === 3);
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("accept -U connections, and exit when these are closed", async () => {
@@ -206,7 +206,7 @@ describe("processes", () => {
     first.close();
     second.close();
     await until(() => logged(`pid:${used} exited normally`) === 1);
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("exit after -T seconds without a connection, but not before the first one", async () => {
@@ -218,11 +218,11 @@ describe("processes", () => {
     client.close();
     await until(() => !master?.children.includes(children[0] ?? 0));
     expect(logged("shutting down: no connection for 1 s")).toBe(1);
-    // The next one has served nobody, and stays until somebody has come and gone.
+    // The next process has served no client, and runs until its first client has disconnected.
     await until(() => logged("executed") === 2);
     expect(await askOnce()).toBe("OK fred");
     await until(() => logged("executed") === 3);
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("exit when the program is replaced", async () => {
@@ -235,14 +235,14 @@ describe("processes", () => {
     expect(await askOnce()).toBe("OK fred");
     const { children } = master as Master;
     utimesSync(folder.at("dist/src/main.js"), 1, 1);
-    // With each connection it looks.
+    // The program file is checked when a connection is accepted, once a second at most.
     while (logged("shutting down: the program file was replaced") === 0) {
       expect(await askOnce()).toBe("OK fred");
       await delay(100);
     }
     await until(() => !master?.children.includes(children[0] ?? 0));
     expect(await askOnce()).toBe("OK fred");
-    expectQuiet();
+    expectNoProblems();
   });
 });
 
@@ -265,7 +265,7 @@ describe("signals", () => {
     busy.close();
     idle.close();
     await until(() => logged(`pid:${first} exited normally`) === 1);
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("SIGHUP to a busy process: it exits after smmap_drain_timeout at the latest", async () => {
@@ -278,7 +278,7 @@ describe("signals", () => {
       for (;;) await busy.ask("fred");
     };
     await expect(load()).rejects.toThrow("the server closed the connection");
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("SIGHUP at any time, also before a process is ready, does not count as a crash", async () => {
@@ -288,7 +288,7 @@ describe("signals", () => {
       await until(() => {
         const { children } = master as Master;
         const isNew = children.some((pid) => !hungUp.has(pid));
-        // A signal between fork and exec meets master's own handler, and is gone with the exec: so it is sent again.
+        // A signal between fork and exec is handled by master's handler and lost with the exec, so it is sent again.
         if (!isNew) for (const pid of children) signal(pid, "SIGHUP");
         return isNew;
       });
@@ -300,7 +300,7 @@ describe("signals", () => {
     }
     expect(await askOnce()).toBe("OK fred");
     expect(logged("shutting down: SIGHUP")).toBeGreaterThan(0);
-    expectQuietButForUnborn();
+    expectNoProblemsAfterExec();
   });
 
   it("SIGTERM: requests that were read are answered, and the status is EX_TEMPFAIL as in the original", async () => {
@@ -313,10 +313,10 @@ describe("signals", () => {
     signal(pid, "SIGTERM");
     expect(await slow).toBe("OK slow");
     client.close();
-    // What master says of EX_TEMPFAIL.
+    // Master's message about EX_TEMPFAIL.
     await until(() => logged(`pid:${pid} was killed`) === 1);
     expect(await askOnce()).toBe("OK fred");
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("SIGHUP to master reloads the configuration", async () => {
@@ -326,7 +326,7 @@ describe("signals", () => {
     master?.hangUp();
     await until(() => logged("shutting down: SIGHUP") > 0);
     expect(await askOnce("+news")).toBe("NOTFOUND Mailbox does not exist");
-    expectQuiet();
+    expectNoProblems();
   });
 
   it("SIGHUP to master, repeated under load, does not lose a reply", async () => {
@@ -352,7 +352,7 @@ describe("signals", () => {
     }
     isOver = true;
     await all;
-    expectQuietButForUnborn();
+    expectNoProblemsAfterExec();
   });
 });
 
@@ -373,7 +373,7 @@ describe("failures", () => {
     expect(await client.ask("fred")).toBe("OK fred");
     for (const pid of (master as Master).children) signal(pid, "SIGKILL");
     expect(await askOnce()).toBe("OK fred");
-    // Whose shell was killed serves the clients that it has, and ends.
+    // The process whose shell was killed serves its open connections, and exits.
     client.close();
     await until(() => logged("executed") === 2);
   });
@@ -394,7 +394,7 @@ describe("failures", () => {
       await until(() => logged(message) === i);
       const before = (master as Master).children;
       if (i === 1) await delay(500);
-      // It waits, so that they are not many; SIGHUP hurries it.
+      // The process delays its exit, so that master starts few; SIGHUP ends the delay.
       expect(logged(message)).toBe(i);
       if (i === 6) {
         folder.configure("debug: yes");

@@ -37,7 +37,7 @@ interface Family {
   readonly samples: ReadonlyMap<string, number>;
 }
 
-/** Reads Prometheus' text format 0.0.4, and throws at whatever is not in it. */
+/** Parses Prometheus' text format 0.0.4; throws on anything else. */
 function parseExposition(exposition: string): ReadonlyMap<string, Family> {
   const families = new Map<string, Family>();
   const label = String.raw`[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*"`;

@@ -11,7 +11,7 @@ import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { createNativeDatabase } from "../../fixtures/sqlite-database.ts";
 
 const isRoot = userInfo().uid === 0;
-/** A user that every system has, and its groups. */
+/** A user of every system, and its groups. */
 const USER = "mail";
 
 let folder: DaemonFolder;
@@ -39,7 +39,7 @@ async function start(lines: string, options: DaemonOptions = {}): Promise<Daemon
   return daemon;
 }
 
-/** A configuration that is refused. @returns what is said */
+/** Starts with a configuration that is refused. @returns the error output */
 async function refusal(lines: string, options: DaemonOptions = {}): Promise<string> {
   folder.configure(lines);
   const daemon = launch(options);
@@ -131,7 +131,7 @@ describe.skipIf(!isRoot)("root's rights", () => {
       expect(await client.ask("fred")).toBe("OK fred");
       client.close();
       daemon.signal("SIGTERM");
-      // The socket's file stays, for only root may remove it; the next one does.
+      // The file of the socket stays, because only root may remove it; the next daemon removes it.
       expect(await daemon.exited).toEqual({ status: 0, signal: null });
       expect(existsSync(folder.at("roots/smmap"))).toBe(true);
     }
@@ -139,7 +139,7 @@ describe.skipIf(!isRoot)("root's rights", () => {
 });
 
 describe.skipIf(!isRoot)("smmapd check by root", () => {
-  /** A database of one mailbox that only root, and a group, may read; null: no group. */
+  /** A database of one mailbox that root and a group may read; null: root only. */
   function makeDatabase(lines: string, group: string | null): void {
     const database = createNativeDatabase(folder.at("mailboxes.db"));
     database.exec("INSERT INTO mailboxes (user) VALUES ('fred')");

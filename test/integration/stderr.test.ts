@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SyslogServer } from "../../fixtures/servers/syslog.ts";
 
-/** Logs so many lines in one go, then says so in a file, closes the log, and says in another whether that worked. */
+/** Logs a number of lines at once, then writes a file, closes the log, and writes the result to another file. */
 const program = `
   import { renameSync, writeFileSync } from "node:fs";
   import { ProcessLog } from "${new URL("../../dist/src/log/log.js", import.meta.url)}";
@@ -179,7 +179,7 @@ async function connection(): Promise<{ readonly ours: Socket; readonly client: S
   return { ours, client };
 }
 
-/** All that came, once the other end is closed. */
+/** Everything that was received, once the other end is closed. */
 async function received(ours: Socket, client: Socket): Promise<string> {
   let text = "";
   ours.on("data", (chunk: Buffer) => {

@@ -31,7 +31,7 @@ function signal(pid: number | undefined, name: NodeJS.Signals): void {
   try {
     process.kill(pid ?? 0, name);
   } catch {
-    // It ended by itself.
+    // It has exited already.
   }
 }
 
@@ -130,7 +130,7 @@ describe("a logger", () => {
       log.notice(`message ${i}`);
       if (i % 1_000 === 0) await turn();
     }
-    // Nothing of it waits: a hundred thousand writes to a pipe would take longer than this.
+    // No write blocks: a hundred thousand writes to a pipe would take longer than this.
     expect(performance.now() - started).toBeLessThan(5_000);
     signal(server.loggers[0], "SIGCONT");
     let last = "";

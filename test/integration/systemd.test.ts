@@ -37,7 +37,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** A daemon that systemd-socket-activate becomes as soon as somebody connects to one of its sockets. */
+/** A daemon that systemd-socket-activate starts at the first connection to one of its sockets. */
 async function activate(sockets: readonly string[], options: DaemonOptions = {}): Promise<Daemon> {
   const activator = join(tools, "systemd-socket-activate");
   const listen = sockets.flatMap((socket) => ["--listen", socket]);
@@ -164,7 +164,7 @@ describe("sd_notify", () => {
 });
 
 describe("the units", () => {
-  /** Copies whose program and user are there. */
+  /** Copies of the units with an existing program and user. */
   function install(): string {
     const directory = folder.at("units");
     mkdirSync(directory);

@@ -113,7 +113,7 @@ describe("workers", () => {
   it.skipIf(userInfo().uid !== 0)("that cannot be started in a reload leave everything unchanged", async () => {
     const daemon = await start(2, "smmap_user: mail");
     const before = workersOf(daemon);
-    // The soft limit, as the user of the daemon: 8 is mail's everywhere.
+    // Sets the soft limit as the user of the daemon, mail, whose id is always 8.
     const processesMax = (limit: number) => {
       execFileSync("prlimit", ["--pid", String(daemon.pid), `--nproc=${limit}:`], { uid: 8, gid: 8 });
     };

@@ -35,7 +35,7 @@ function find(env: Readonly<Record<string, string>> = { CYRUS_SERVICE: "smmap" }
   return CyrusMaster.detect(env, PID, { status, listen });
 }
 
-/** Messages so far, as they are on the pipe. */
+/** The messages on the pipe so far. */
 function messages(): readonly number[] {
   const octets = Buffer.alloc(1000);
   const length = readSync(reader, octets);
@@ -59,7 +59,7 @@ describe("master(8)", () => {
     master?.reportConnection();
     master?.reportUnavailable();
     master?.reportUnavailable();
-    // Who came just before is welcomed after that, and would make it take us for ready again.
+    // A connection that is reported after that would make master count the process as ready again.
     master?.reportConnection();
     expect(messages()).toEqual([4, PID, 4, PID, 2, PID]);
     expect(master?.isGone).toBe(false);
@@ -70,7 +70,7 @@ describe("master(8)", () => {
     closeSync(reader);
     master?.reportConnection();
     expect(master?.isGone).toBe(true);
-    // For the end of the test.
+    // afterEach closes it.
     reader = openSync(join(folder, "pipe"), constants.O_RDONLY | constants.O_NONBLOCK);
   });
 });

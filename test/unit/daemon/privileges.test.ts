@@ -49,7 +49,7 @@ describe("the identity", () => {
 describe("dropping privileges", () => {
   const identity = { user: { name: "mail", uid: 8, gid: 8 }, gid: 12 };
 
-  /** A process that keeps what is done to it. */
+  /** A process that records the calls. */
   function fake(canComeBack: boolean): PrivilegedProcess & { readonly calls: string[] } {
     const calls: string[] = [];
     return {

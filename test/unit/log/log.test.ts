@@ -16,7 +16,7 @@ function linesOf(stream: PassThrough): string[] {
     .slice(0, -1);
 }
 
-/** Somebody who does not read until told to. */
+/** A stream whose reader takes a chunk only when `release` is called. */
 class Stuck extends Writable {
   #release: () => void = () => {};
   text = "";

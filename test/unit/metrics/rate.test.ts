@@ -3,7 +3,7 @@ import { Rate } from "../../../src/metrics/rate.ts";
 
 const START = 1_000_000;
 
-/** A rate that has counted `perSecond` things a second for so many seconds. */
+/** A rate after `perSecond` events per second for a number of seconds. */
 function steady(seconds: number, perSecond: number): Rate {
   const rate = new Rate(START);
   for (let i = 0; i < seconds * perSecond; i++) rate.count(START + (i * 1000) / perSecond);

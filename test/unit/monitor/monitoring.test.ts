@@ -1,4 +1,4 @@
-/** The metrics held against their page and against the dashboard. */
+/** The metrics, compared with docs/monitoring.md and with the dashboard. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -44,7 +44,7 @@ function sampleReport(slot: number): Report {
   };
 }
 
-/** Labels of each metric, by what it is called in HELP and TYPE. */
+/** Labels of each metric, by its name in HELP and TYPE. */
 const metrics = new Map<string, Set<string>>();
 let exposition = "";
 
