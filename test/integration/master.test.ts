@@ -228,7 +228,7 @@ describe("processes", () => {
   it("exit when the program is replaced", async () => {
     const root = dirname(dirname(program));
     cpSync(program, folder.at("bin/smmapd"));
-    cpSync(join(root, "dist/src"), folder.at("dist/src"), { recursive: true });
+    for (const part of ["dist/src", "dist/adapters"]) cpSync(join(root, part), folder.at(part), { recursive: true });
     symlinkSync(join(root, "node_modules"), folder.at("node_modules"));
     writeFileSync(folder.at("package.json"), '{ "type": "module" }');
     await start({ command: `${folder.at("bin/smmapd")} -C ${folder.configFile}` });
