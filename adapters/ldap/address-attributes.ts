@@ -8,7 +8,7 @@ import { rootQuery } from "./search-query.ts";
 
 /** One way in which a filter finds entries. */
 export interface AddressAttribute {
-  /** The attributes that hold parts of an address, usually one; "" for a filter without tokens. */
+  /** The attributes that hold parts of an address, usually one; for a part without tokens "any address". */
   readonly name: string;
   /** Each of them. */
   readonly attributes: readonly string[];
@@ -25,7 +25,7 @@ const ALTERNATIVES_MAX = 32;
 export function addressAttributes(filter: FilterTemplate): readonly AddressAttribute[] {
   const byName = new Map<string, FilterTemplate[]>();
   for (const alternative of alternatives(filter)) {
-    const name = attributesWithTokens(alternative).join(" with ");
+    const name = attributesWithTokens(alternative).join(" with ") || "any address";
     byName.set(name, [...(byName.get(name) ?? []), alternative]);
   }
   return [...byName].map(([name, parts]) => {

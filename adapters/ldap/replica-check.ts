@@ -110,6 +110,6 @@ function problemOf(uri: string, firstUri: string): string {
 }
 
 function incomplete(uri: string, base: string, problem: string): StoreError {
-  const words = `${uri} is not known to hold all entries below "${base}", so nobody is absent: ${problem}`;
+  const words = `${uri} is not known to hold all entries below "${base}", so what it does not find may exist: ${problem}`;
   return new StoreError("invalid-data", `${words} (smmap_ldap_replica_check)`);
 }

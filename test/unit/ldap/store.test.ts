@@ -125,12 +125,12 @@ describe("an absent answer", () => {
     await start(anna);
     await lookup("nobody");
     nextSecond();
-    const entries = new Map(directory.entries);
+    const before = directory.searches.length;
     const found = lookup("bert");
-    while (directory.searches.at(-1)?.search?.scope !== "base") await new Promise(setImmediate);
+    // The search is over and the confirmation has begun.
+    while (directory.searches.slice(before).at(-1)?.search?.scope !== "base") await new Promise(setImmediate);
     directory.entries.set("uid=bert,dc=test", { mail: ["bert"] });
     expect(await found).toMatchObject({ exists: true });
-    expect(entries.size + 1).toBe(directory.entries.size);
   });
 
   it("is none where there are no users at all", async () => {
