@@ -6,6 +6,7 @@
  * and it skips lines that it cannot parse, which only its log tells of, so that is listened to.
  */
 import { ImapFlow, type Logger } from "imapflow";
+import { LoginError } from "../../src/store/login-backoff.ts";
 import { StoreError } from "../../src/store/store.ts";
 import type { ImapServer } from "./options.ts";
 import { loadTls } from "./tls.ts";
@@ -80,10 +81,14 @@ interface CommandError {
   readonly responseText?: string;
   readonly response?: Untagged & { readonly tag?: string };
   readonly authenticationFailed?: boolean;
+  /** Response code of a login that was refused. */
+  readonly serverResponseCode?: string;
 }
 
 /** What may be sent without being asked for: no ID, NAMESPACE, COMPRESS, ENABLE, IDLE. */
 const SESSION_COMMANDS = ["CAPABILITY", "STARTTLS", "AUTHENTICATE", "LOGIN", "LOGOUT"];
+/** Response codes (RFC 5530, RFC 9051) of a login that is refused whatever the password is. */
+const PASSING_REFUSALS: ReadonlySet<string> = new Set(["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"]);
 /** Milliseconds for the farewell of a connection that is not wanted any more. */
 const LOGOUT_TIMEOUT = 5_000;
 /** Octets; what a server may send in one line or literal, and in one response. */
@@ -315,9 +320,22 @@ function refusal(error: unknown, server: ImapServer, reason: string | null): Sto
     const isUnasked = failure.responseText === undefined && server.security === "plain";
     const hint = isUnasked ? " in clear text; see /starttls and /tls" : "";
     const words = failure.responseText ?? describe(error);
-    return new StoreError("denied", `imap: login of ${who} refused${hint}: ${words}`, { cause: error });
+    const message = `imap: login of ${who} refused${hint}: ${words}`;
+    if (!isCredentialRefusal(failure)) return new StoreError("denied", message, { cause: error });
+    const keys = userid === null ? "" : ", smmap_imap_userid";
+    const advice = `check smmap_imap_authname${keys} and smmap_imap_password`;
+    return new LoginError(`${message}; ${advice}`, { cause: error });
   }
   return new StoreError("unavailable", `imap: ${reason ?? describe(error)}`, { cause: error });
+}
+
+/**
+ * Whether the server refuses the account or its password. It also answers NO where too many connections are open (Cyrus
+ * by text, others by LIMIT) or the part that verifies passwords is down (RFC 5530), and neither counts as a wrong password.
+ */
+function isCredentialRefusal({ responseText, serverResponseCode = "" }: CommandError): boolean {
+  if (responseText === undefined || /^Too many open connections/i.test(responseText)) return false;
+  return !PASSING_REFUSALS.has(serverResponseCode.toUpperCase());
 }
 
 /** The most telling words of an error; a failed connection to several addresses has no message of its own. */

@@ -3,6 +3,8 @@
  * it tells existence and quota, and the ACL does not matter. A shared folder's rights are asked for besides.
  */
 import { Connector } from "../../src/store/connector.ts";
+import { EndpointHealth } from "../../src/store/endpoint-health.ts";
+import { LoginBackoff } from "../../src/store/login-backoff.ts";
 import {
   type FolderPaths,
   type Log,
@@ -47,8 +49,9 @@ export class ImapStore implements MailboxStore {
     this.capabilities = { folders: true, shared: true, concurrency, quota: ["STORAGE", "MESSAGE"] };
     this.#options = options;
     this.#log = log;
+    const shared = { logins: new LoginBackoff(log), health: new EndpointHealth() };
     this.#pool = new ConnectionPool({
-      connectors: Array.from({ length: options.poolSize }, () => this.#connector()),
+      connectors: Array.from({ length: options.poolSize }, () => this.#connector(shared)),
       isLost: ({ connection }) => connection.isLost,
       probe: ({ connection }) => connection.command("NOOP"),
       probeEvery: PROBE_EVERY,
@@ -111,13 +114,17 @@ export class ImapStore implements MailboxStore {
     return ownRights(mustSucceed("MYRIGHTS", rights), name);
   }
 
-  #connector(): Connector<ImapServer, Session> {
+  #connector(shared: {
+    readonly logins: LoginBackoff;
+    readonly health: EndpointHealth;
+  }): Connector<ImapServer, Session> {
     const connector = new Connector<ImapServer, Session>({
       endpoints: this.#options.servers,
       connect: (server, signal) => this.#connect(server, signal, (session) => connector.lost(session)),
       disconnect: ({ connection }) => connection.close(),
       retire: ({ connection }) => connection.retire(),
       describe: ({ host, port, security }) => `${security === "tls" ? "imaps" : "imap"}://${host}:${port}`,
+      ...shared,
       log: this.#log,
     });
     return connector;

@@ -4,7 +4,7 @@ import { StoreError } from "../../src/store/store.ts";
 import { LdapConnection } from "./connection.ts";
 import type { BindMethod, ConnectionOptions } from "./connection-options.ts";
 import type { LdapEndpoint } from "./endpoint.ts";
-import { resultError, SUCCESS } from "./result.ts";
+import { bindError, resultError, SUCCESS } from "./result.ts";
 import { openSocket, secureSocket } from "./socket.ts";
 
 /** RFC 4511 section 4.14.1. */
@@ -69,7 +69,7 @@ async function startTls(connection: LdapConnection): Promise<void> {
 async function bind(connection: LdapConnection, method: BindMethod): Promise<void> {
   if (method.kind === "anonymous") return;
   const result = await connection.bind(bindRequest(method));
-  if (result.code !== SUCCESS) throw resultError(result, `ldap: cannot bind as ${nameOf(method)}`);
+  if (result.code !== SUCCESS) throw bindError(result, `ldap: cannot bind as ${nameOf(method)}`, adviceFor(method));
 }
 
 type NamedBind = Exclude<BindMethod, { readonly kind: "anonymous" }>;
@@ -96,5 +96,16 @@ function nameOf(method: NamedBind): string {
       return "SASL EXTERNAL";
     case "plain":
       return method.id;
+  }
+}
+
+function adviceFor(method: NamedBind): string {
+  switch (method.kind) {
+    case "simple":
+      return "check ldap_bind_dn and ldap_password";
+    case "external":
+      return "check ldap_client_cert or the user of the process, and ldap_authz";
+    case "plain":
+      return "check ldap_id, ldap_password and ldap_authz";
   }
 }

@@ -1,33 +1,51 @@
 /** The connections of a store: made when wanted, made anew when lost, shared by all look-ups. */
 import { Connector } from "../../src/store/connector.ts";
+import { EndpointHealth } from "../../src/store/endpoint-health.ts";
+import { LoginBackoff } from "../../src/store/login-backoff.ts";
 import { type Log, StoreError } from "../../src/store/store.ts";
 import type { LdapConnection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { LdapEndpoint } from "./endpoint.ts";
 import { openConnection } from "./login.ts";
+import { CannotServe } from "./result.ts";
 
 export class ConnectionPool {
   readonly #connectors: readonly Connector<LdapEndpoint, LdapConnection>[];
+  readonly #owners: Owners = new WeakMap();
 
   constructor(options: ConnectionOptions, log: Log) {
-    this.#connectors = Array.from({ length: options.poolSize }, () => connectorTo(options, log));
+    const shared = { logins: new LoginBackoff(log), health: new EndpointHealth(), owners: this.#owners };
+    this.#connectors = Array.from({ length: options.poolSize }, () => connectorTo(options, shared, log));
   }
 
   /**
    * Does something with a connection; once more with another where that one was lost meanwhile, as a connection may
-   * have died long before anybody notices. Rejects with StoreError.
+   * have died long before anybody notices, or with one to another server where this one says that it cannot serve.
+   * Rejects with StoreError.
    */
   async use<T>(task: (connection: LdapConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
     const first = await this.#get();
     try {
       return await task(first);
     } catch (error) {
+      if (error instanceof CannotServe && !signal.aborted) return this.#failOver(first, error, task);
       // "closed" is that of a connection which was left for a better one; a closed pool says so again.
       const isLoss = error instanceof StoreError && (error.code === "unavailable" || error.code === "closed");
       const wasLost = first.hasEnded && isLoss;
       if (!wasLost || signal.aborted) throw error;
     }
     return task(await this.#get());
+  }
+
+  async #failOver<T>(
+    from: LdapConnection,
+    error: CannotServe,
+    task: (connection: LdapConnection) => Promise<T>,
+  ): Promise<T> {
+    // Also of a connection that was left meanwhile: the one that took its place leads to a server that serves.
+    const owner = this.#owners.get(from);
+    if (owner === undefined) throw error;
+    return owner.failOver(from, error, task);
   }
 
   close(): void {
@@ -50,18 +68,34 @@ export class ConnectionPool {
   }
 }
 
-function connectorTo(options: ConnectionOptions, log: Log): Connector<LdapEndpoint, LdapConnection> {
+/** Which connector opened a connection. */
+type Owners = WeakMap<LdapConnection, Connector<LdapEndpoint, LdapConnection>>;
+
+interface SharedState {
+  readonly owners: Owners;
+  readonly logins: LoginBackoff;
+  readonly health: EndpointHealth;
+}
+
+function connectorTo(
+  options: ConnectionOptions,
+  { logins, health, owners }: SharedState,
+  log: Log,
+): Connector<LdapEndpoint, LdapConnection> {
   const connector = new Connector<LdapEndpoint, LdapConnection>({
     endpoints: options.endpoints,
     connect: async (endpoint, signal) => {
       const connection = await openConnection(endpoint, options, signal);
       if (connection.hasEnded) throw new StoreError("unavailable", "ldap: the connection was closed after the bind");
       connection.onEnd = () => connector.lost(connection);
+      owners.set(connection, connector);
       return connection;
     },
     disconnect: (connection) => connection.end(),
     retire: (connection) => connection.retire(),
     describe: ({ uri }) => uri,
+    logins,
+    health,
     log,
   });
   return connector;

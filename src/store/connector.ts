@@ -1,23 +1,33 @@
 /**
- * Keeps one connection for a store behind a network: to the first of several endpoints that takes it, made once
- * however many ask for it, made anew when it is lost, with a pause that grows while nobody answers.
+ * Keeps one connection for a store behind a network: to the first of several endpoints that accepts it, opened once for
+ * all concurrent callers, reopened after a loss, with a pause that grows while no endpoint can be reached.
  *
- * While it pauses, `get` rejects at once with the last failure: a dead server costs microseconds, not a deadline each.
+ * During the pause, `get` rejects at once with the last failure: a dead server costs microseconds, not a deadline each.
  * On another endpoint than the first, it tries the preferred ones again in the background and moves back.
  */
+import type { EndpointHealth } from "./endpoint-health.ts";
+import { type LoginBackoff, LoginError } from "./login-backoff.ts";
 import { type Log, StoreError } from "./store.ts";
+import { Trial } from "./trial.ts";
 
 export interface ConnectorOptions<Endpoint, Connection> {
   /** In the order of preference; at least one. */
   readonly endpoints: readonly Endpoint[];
-  /** Makes a connection that is ready for use. It must end by itself, and give up when the signal fires. */
+  /**
+   * Opens a connection that is ready for use. It must end by itself, and give up when the signal fires. Rejects with
+   * LoginError where the server refuses the login.
+   */
   connect(endpoint: Endpoint, signal: AbortSignal): Promise<Connection>;
   /** Ends a connection, whatever is in flight on it. Must not throw. */
   disconnect(connection: Connection): void;
-  /** Ends a connection that is good but not wanted any more, after what is in flight on it. */
+  /** Ends a connection that works but is no longer wanted, after what is in flight on it. */
   retire(connection: Connection): void;
-  /** An endpoint for people, such as "ldap://a.example". */
+  /** Name of an endpoint for log lines, such as "ldap://a.example". */
   describe(endpoint: Endpoint): string;
+  /** Shared by the connectors of a store. */
+  readonly logins: LoginBackoff;
+  /** Shared by the connectors of a store. */
+  readonly health: EndpointHealth;
   readonly log: Log;
 }
 
@@ -28,6 +38,7 @@ const FAIL_BACK_AFTER = 30_000;
 
 export class Connector<Endpoint, Connection> {
   readonly #options: ConnectorOptions<Endpoint, Connection>;
+  readonly #names: readonly string[];
   readonly #abort = new AbortController();
   #connection: Connection | null = null;
   /** Index of the endpoint of #connection. */
@@ -38,9 +49,14 @@ export class Connector<Endpoint, Connection> {
   #failures = 0;
   #pauseUntil = 0;
   #lastError: StoreError | null = null;
+  /** Trials of another endpoint that led nowhere, one after another. */
+  #failedTrials = 0;
+  #nextTrialAt = 0;
+  #trial: Trial<Opened<Connection>> | null = null;
 
   constructor(options: ConnectorOptions<Endpoint, Connection>) {
     this.#options = options;
+    this.#names = options.endpoints.map((endpoint) => options.describe(endpoint));
   }
 
   /** The connection if there is one now. */
@@ -48,7 +64,7 @@ export class Connector<Endpoint, Connection> {
     return this.#connection;
   }
 
-  /** The connection, made if need be. Rejects with StoreError. */
+  /** The connection, opened if need be. Rejects with StoreError. */
   get(): Promise<Connection> {
     if (this.#abort.signal.aborted) return Promise.reject(closed());
     if (this.#connection !== null) return Promise.resolve(this.#connection);
@@ -60,8 +76,36 @@ export class Connector<Endpoint, Connection> {
     return this.#opening;
   }
 
-  /** Forgets a connection that failed; a second report of the same one is no news. */
+  /**
+   * Does over on another endpoint what the server of a connection said it cannot do now. Where that works, the other
+   * endpoint is used from then on and the connection ends after what is in flight on it; where it does not, the question
+   * may be at fault and not the server, so the connection stays. With a single endpoint, a new connection to it is tried.
+   * After trials that led nowhere, there is none before a pause has passed.
+   * @param error what the server said; rejects with it where no other endpoint can be tried
+   */
+  async failOver<T>(from: Connection, error: StoreError, task: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.#abort.signal.aborted) throw closed();
+    // The connection was left meanwhile for the same reason, or lost.
+    if (this.#connection !== from) return task(await this.get());
+    this.#trial ??= this.#newTrial();
+    const trial = this.#trial;
+    if (trial === null) throw error;
+    try {
+      const opened = await trial.join().catch(() => {
+        throw error;
+      });
+      const result = await task(opened.connection);
+      const isWanted = this.#trial === trial && this.#connection === from;
+      if (isWanted && !trial.lost.has(opened.connection)) this.#moveTo(trial, opened, from, error);
+      return result;
+    } finally {
+      if (trial.leave()) this.#endTrial(trial);
+    }
+  }
+
+  /** Forgets a connection that failed; a second report of the same one has no effect. */
   lost(connection: Connection): void {
+    this.#trial?.lost.add(connection);
     if (this.#connection !== connection) return;
     this.#connection = null;
     this.#stopFailBack();
@@ -74,45 +118,55 @@ export class Connector<Endpoint, Connection> {
     this.#stopFailBack();
     if (this.#connection !== null) this.#options.disconnect(this.#connection);
     this.#connection = null;
+    this.#trial?.end(({ connection }) => this.#options.disconnect(connection));
+    this.#trial = null;
   }
 
   async #open(): Promise<Connection> {
-    const { endpoints, describe, log } = this.#options;
+    const { log } = this.#options;
     let lastError: StoreError | null = null;
-    for (const [index, endpoint] of endpoints.entries()) {
+    for (const index of this.#inOrder()) {
+      const name = this.#names[index];
       try {
-        const connection = await this.#connect(endpoint);
+        const connection = await this.#connect(index);
         this.#adopt(connection, index);
-        if (this.#failures > 0 || lastError !== null) log.notice(`${describe(endpoint)}: connected`);
+        if (this.#failures > 0 || lastError !== null) log.notice(`${name}: connected`);
         this.#failures = 0;
         this.#lastError = null;
         return connection;
       } catch (error) {
         if (this.#abort.signal.aborted) throw closed();
         lastError = asStoreError(error);
-        // Said once a fault, not once a try.
-        if (this.#failures === 0) log.error(`${describe(endpoint)}: ${lastError.message}`);
+        // Logged once a fault, not once a try. What concerns the login is logged where the wait is decided.
+        if (this.#failures === 0 && !(lastError instanceof LoginError)) log.error(`${name}: ${lastError.message}`);
       }
     }
-    const pause = Math.min(PAUSE_FIRST * 2 ** this.#failures, PAUSE_LONGEST);
+    this.#pauseUntil = performance.now() + pauseAfter(this.#failures);
     this.#failures++;
-    this.#pauseUntil = performance.now() + pause * (0.5 + Math.random() / 2);
     this.#lastError = lastError;
     throw lastError ?? new StoreError("internal", "no endpoint to connect to");
   }
 
-  async #connect(endpoint: Endpoint): Promise<Connection> {
-    const connection = await this.#options.connect(endpoint, this.#abort.signal);
-    if (!this.#abort.signal.aborted) return connection;
-    this.#options.disconnect(connection);
+  async #connect(index: number): Promise<Connection> {
+    const { endpoints, connect, disconnect, logins } = this.#options;
+    const { signal } = this.#abort;
+    const login = () => connect(endpoints[index] as Endpoint, signal);
+    const connection = await logins.attempt(this.#names[index] as string, login);
+    if (!signal.aborted) return connection;
+    disconnect(connection);
     throw closed();
   }
 
   #adopt(connection: Connection, index: number): void {
     this.#connection = connection;
     this.#current = index;
+    this.#options.health.taken(this.#names[index] as string);
+    this.#scheduleFailBack();
+  }
+
+  #scheduleFailBack(): void {
     this.#stopFailBack();
-    if (index > 0) {
+    if (this.#current > 0) {
       this.#failBack = setTimeout(() => void this.#tryPreferred(), FAIL_BACK_AFTER);
       this.#failBack.unref();
     }
@@ -120,31 +174,96 @@ export class Connector<Endpoint, Connection> {
 
   /** Moves to the first better endpoint that answers, or looks again later. */
   async #tryPreferred(): Promise<void> {
-    const { endpoints, retire, describe, log } = this.#options;
+    const { retire, health, log } = this.#options;
     const before = this.#connection;
     const current = this.#current;
-    for (const [index, endpoint] of endpoints.slice(0, current).entries()) {
+    for (const [index, name] of this.#names.slice(0, current).entries()) {
+      if (health.isAvoided(name)) continue;
       try {
-        const connection = await this.#connect(endpoint);
+        const connection = await this.#connect(index);
         if (this.#connection !== before || before === null) {
           retire(connection);
           return;
         }
         this.#adopt(connection, index);
-        log.notice(`${describe(endpoint)}: connected again, leaving ${describe(endpoints[current] as Endpoint)}`);
+        log.notice(`${name}: connected again, leaving ${this.#names[current]}`);
         retire(before);
         return;
       } catch {
-        // Still away: the connection that we have goes on serving.
+        // It still fails: the connection to the other endpoint goes on serving.
       }
     }
-    if (this.#connection === before && before !== null) this.#adopt(before, current);
+    if (this.#connection === before && before !== null) this.#scheduleFailBack();
+  }
+
+  /** Indexes of the endpoints: those that were left lately come last. */
+  #inOrder(): number[] {
+    const { health } = this.#options;
+    const indexes = [...this.#names.keys()];
+    const isAvoided = (index: number) => health.isAvoided(this.#names[index] as string);
+    return [...indexes.filter((index) => !isAvoided(index)), ...indexes.filter(isAvoided)];
+  }
+
+  /** null: the last trials led nowhere, and the pause after them lasts. */
+  #newTrial(): Trial<Opened<Connection>> | null {
+    const now = performance.now();
+    if (now < this.#nextTrialAt) return null;
+    if (now - this.#nextTrialAt > FAIL_BACK_AFTER) this.#failedTrials = 0;
+    const others = this.#inOrder().filter((index) => index !== this.#current);
+    if (others.length === 0) return new Trial(this.#openAny([this.#current]));
+    // Where the first of them was of no use, the next one is asked first.
+    const first = this.#failedTrials % others.length;
+    return new Trial(this.#openAny([...others.slice(first), ...others.slice(0, first)]));
+  }
+
+  async #openAny(indexes: readonly number[]): Promise<Opened<Connection>> {
+    let lastError: unknown;
+    for (const index of indexes) {
+      try {
+        return { connection: await this.#connect(index), index };
+      } catch (error) {
+        lastError = error;
+      }
+    }
+    throw lastError;
+  }
+
+  #moveTo(trial: Trial<unknown>, opened: Opened<Connection>, from: Connection, error: StoreError): void {
+    const { retire, health, log } = this.#options;
+    const [left, taken] = [this.#names[this.#current] as string, this.#names[opened.index] as string];
+    if (left !== taken) {
+      health.left(left);
+      log.warning(`${error.message}; ${taken} answers and is used instead of ${left}`);
+    }
+    trial.isAdopted = true;
+    this.#trial = null;
+    this.#failedTrials = 0;
+    this.#adopt(opened.connection, opened.index);
+    retire(from);
+  }
+
+  #endTrial(trial: Trial<Opened<Connection>>): void {
+    trial.end(({ connection }) => this.#options.retire(connection));
+    if (this.#trial !== trial) return;
+    this.#trial = null;
+    this.#nextTrialAt = performance.now() + pauseAfter(this.#failedTrials);
+    this.#failedTrials++;
   }
 
   #stopFailBack(): void {
     if (this.#failBack !== null) clearTimeout(this.#failBack);
     this.#failBack = null;
   }
+}
+
+interface Opened<Connection> {
+  readonly connection: Connection;
+  readonly index: number;
+}
+
+/** Milliseconds, so that several connectors do not try at the same moment. @param failures before the last one */
+function pauseAfter(failures: number): number {
+  return Math.min(PAUSE_FIRST * 2 ** failures, PAUSE_LONGEST) * (0.5 + Math.random() / 2);
 }
 
 function closed(): StoreError {

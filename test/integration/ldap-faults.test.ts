@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
 import { TcpProxy } from "../../fixtures/servers/ldap-proxy.ts";
+import { ldapResult, ScriptedLdap } from "../../fixtures/servers/ldap-script.ts";
 import { keepingLog, type LdapConf, type LdapService, openLdapService } from "../../fixtures/servers/ldap-store.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
 
@@ -152,7 +153,7 @@ describe("a slapd", () => {
     await load.more(200, "answered");
   });
 
-  it("that changes our password, and later takes the old one again", async () => {
+  it("that changes our password, and later takes the old one again, which works at once after a reload", async () => {
     await load.more(50, "answered");
     await changePassword("another");
     try {
@@ -163,7 +164,37 @@ describe("a slapd", () => {
     } finally {
       await changePassword(readerConf.ldap_password as string);
     }
+    // Without the reload, which opens a new store, the login would be tried again after 30 s.
+    await load.stop();
+    await service.close();
+    service = await openLdapService({ ...conf(), ldap_uri: `ldap://localhost:${proxy.port}` });
+    load = new Load(service);
     await load.more(200, "answered");
+  });
+
+  it.each([
+    ["refers to another", 10],
+    ["is busy", 51],
+    ["is unavailable", 52],
+  ])("whose first URL leads to a server that %s fails no look-up", async (_, code) => {
+    const first = await ScriptedLdap.start(({ id, operation, socket }) => {
+      if (operation === 0x60) socket.write(ldapResult(id, 0x61));
+      if (operation === 0x63) socket.write(ldapResult(id, 0x65, code));
+    });
+    const twoUrls = `ldap://127.0.0.1:${first.port} ldap://localhost:${proxy.port}`;
+    const { log, lines } = keepingLog();
+    const second = await openLdapService({ ...conf(), ldap_uri: twoUrls }, log);
+    const secondLoad = new Load(second);
+    try {
+      await secondLoad.more(1_000, "answered");
+      expect(secondLoad.failed).toBe(0);
+      expect(lines.filter((line) => line.includes("is used instead of")).length).toBeGreaterThan(0);
+      expect(first.requests.filter(({ operation }) => operation === 0x60).length).toBeLessThanOrEqual(2);
+    } finally {
+      await secondLoad.stop();
+      await second.close();
+      await first.close();
+    }
   });
 
   it("that gains and loses an entry", async () => {
