@@ -34,13 +34,9 @@ function entry(objectClass: string, cn: string, lines: readonly string[]): strin
 }
 
 function user(name: string, mail: string, alias: string, control = NORMAL): string {
-  const proxies = [`proxyAddresses: SMTP:${mail}`, `proxyAddresses: smtp:${alias}`];
-  return entry("user", name, [
-    `sAMAccountName: ${name}`,
-    `userAccountControl: ${control}`,
-    `mail: ${mail}`,
-    ...proxies,
-  ]);
+  const account = [`sAMAccountName: ${name}`, `userAccountControl: ${control}`];
+  // As in a domain without Exchange, the address itself is in mail alone, so that hiding mail hides it.
+  return entry("user", name, [...account, `mail: ${mail}`, `proxyAddresses: smtp:${alias}`]);
 }
 
 const entries = [

@@ -182,6 +182,24 @@ describe("an attribute that is hidden", () => {
     expect(await lookup("nobody")).toEqual(absent);
   });
 
+  it("is noticed within the second after a confirmation", async () => {
+    await start({ ...anna, ...bert });
+    expect(await lookup("nobody")).toEqual(absent);
+    directory.hidden.add("mail");
+    await expect(lookup("bert")).rejects.toThrow("mail");
+  });
+
+  it.each(["mail", "mailalternateaddress"])("is like %s whose index is being built", async (name) => {
+    await start({ ...anna, ...bert });
+    expect(await lookup("nobody")).toEqual(absent);
+    directory.unbuilt.add(name);
+    for (let second = 0; second < 2; second++, nextSecond()) {
+      await expect(lookup(name === "mail" ? "bert" : "a.alias")).rejects.toThrow(new RegExp(`found by ${name}`, "i"));
+    }
+    directory.unbuilt.clear();
+    expect(await lookup("nobody")).toEqual(absent);
+  });
+
   it("is also noticed where only a look-up has shown that it is in use", async () => {
     await start(bert);
     expect(await lookup("nobody")).toEqual(absent);
