@@ -4,7 +4,8 @@
  * mailboxes that exist: a few names that look-ups have found are remembered, and asked for again.
  *
  * All of them are asked for on each new connection, because a list is lost and filled while its server is stopped; from
- * then on one of them once in RECHECK_AFTER, in turn. A look-up has its connection to itself, so there is never more
+ * then on one of them once in RECHECK_AFTER, in turn; with each absence in a murder, where a list is emptied and filled
+ * while its server serves. A look-up has its connection to itself, so there is never more
  * than one check on a connection.
  */
 import { type Log, StoreError } from "../../src/store/store.ts";
@@ -51,7 +52,7 @@ export class KnownMailboxes {
     const { connection } = session;
     if (this.#failure !== null && performance.now() - this.#failedAt < RECHECK_AFTER) throw this.#failure;
     const isKnown = this.#names.has(absent);
-    if (!isKnown && this.#isFresh(connection)) return false;
+    if (!isKnown && !session.isInMurder && this.#isFresh(connection)) return false;
     const isNew = !this.#passed.has(connection) || this.#missing.size > 0;
     const others = [...this.#names].filter((name) => name !== absent);
     if (others.length === 0) await this.#list(session, absent);

@@ -282,6 +282,21 @@ describe("a server with MUPDATE= in its capabilities", () => {
     expect(await ask(open(), "anna", "nobody")).toEqual([true, false]);
   });
 
+  it("is asked for a known user with each absence, because its list changes while it serves", async () => {
+    const store = open();
+    await ask(store, "anna");
+    received();
+    expect(await ask(store, "nobody", "stranger")).toEqual([false, false]);
+    expect(received()).toEqual([
+      'GETQUOTAROOT "user/nobody"',
+      'GETACL "user/anna"',
+      'GETACL "user/nobody"',
+      'GETQUOTAROOT "user/stranger"',
+      'GETACL "user/anna"',
+      'GETACL "user/stranger"',
+    ]);
+  });
+
   it("is refused where it has room for mail, unless that is meant", async () => {
     table.GETMETADATA = answersFreespace('"24681644"');
     const refused = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 is a backend of a murder.*name a frontend/);
