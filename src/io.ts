@@ -1,7 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import { ConfigError, StoreError } from "./store/store.ts";
 
-/** What Node's `process` has for privileges; absent on systems without users, and in tests. */
+/** The part of Node's `process` that concerns users; absent on systems without them, and in tests. */
 export interface PrivilegedProcess {
   getuid?(): number;
   initgroups?(user: string, group: number): void;
@@ -9,17 +9,17 @@ export interface PrivilegedProcess {
   setuid?(user: number): void;
 }
 
-/** What a command may touch of the process: handed in by main.ts, so that commands can be run by tests. */
+/** The part of Node's `process` that commands use. main.ts passes it, so that tests can run commands. */
 export interface Io extends PrivilegedProcess {
   readonly stdin: Readable;
-  /** Descriptor of the standard input, for who must not touch the stream; 0 by default. */
+  /** Descriptor of standard input, for callers that must not create the stream; 0 by default. */
   readonly stdinFd?: number;
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Exit statuses of sysexits.h that we use, and 128 + SIGPIPE. */
+/** Exit statuses of sysexits.h, and 128 + SIGPIPE. */
 export const exit = {
   ok: 0,
   usage: 64,
@@ -30,12 +30,12 @@ export const exit = {
   brokenPipe: 141,
 } as const;
 
-/** A mistake on the command line. */
+/** The command line is wrong. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** There is no daemon that could be asked. */
+/** No running daemon can be reached. */
 export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { main } from "./commands/main.ts";
 
-/** Milliseconds for what still runs when everything is over: a backend that hangs, a log that nobody reads. */
-const LAST_MAX = 1_000;
+/** Milliseconds for what still runs at the end: a backend that hangs, a log whose reader does not read. */
+const EXIT_TIMEOUT = 1_000;
 
-// At the end of the event loop Node.js restores the default action of signals, and a SIGHUP before the end of the process
-// would kill it. process.exit() keeps the handlers in place to the last.
+// When the event loop ends, Node.js restores the default actions of signals, and a late SIGHUP would kill the process.
+// process.exit() keeps the handlers installed until the process exits.
 process.once("beforeExit", () => process.exit());
 process.exitCode = await main(process.argv.slice(2), process);
-setTimeout(() => process.exit(), LAST_MAX).unref();
+setTimeout(() => process.exit(), EXIT_TIMEOUT).unref();

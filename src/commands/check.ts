@@ -7,9 +7,9 @@ import { plainLog } from "../log/log.ts";
 import { printable } from "../log/printable.ts";
 import { Lookup } from "../store/lookup.ts";
 import type { StoreError } from "../store/store.ts";
+import { type CheckResult, checkAddress, describe } from "./check-result.ts";
 import { DaemonClient } from "./daemon-client.ts";
 import { FaultLog } from "./fault-log.ts";
-import { describe, type Inquiry, inquire } from "./inquiry.ts";
 import { parseOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 
@@ -17,20 +17,20 @@ interface Answer {
   readonly address: string;
   /** A byte string. */
   readonly reply: string;
-  /** Only where the store was asked, not a daemon. */
-  readonly inquiry: Inquiry | null;
+  /** null: a running daemon has replied. */
+  readonly result: CheckResult | null;
 }
 
 interface Source {
   ask(address: string): Promise<Answer>;
   /** The steps behind an answer. */
   explain(answer: Answer): readonly string[];
-  /** Tells on standard error, once, what to know of a look-up that failed. */
+  /** Writes to standard error, once, as which user the failed look-ups were made. */
   explainFailure(): void;
   close(): Promise<void>;
 }
 
-/** Addresses asked at a time. */
+/** Addresses checked in parallel. */
 const BATCH = 64;
 
 const kinds = {
@@ -48,7 +48,8 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
   const where = values["--socket"];
   const isVerbose = given.has("-v");
   if (words.length === 0) throw new UsageError("check takes addresses, or - for a list on standard input");
-  if (where !== undefined && isVerbose) throw new UsageError("-v explains what the store says, not what a daemon does");
+  if (where !== undefined && isVerbose)
+    throw new UsageError("-v explains answers of the store, and cannot be combined with --socket");
   const addresses = words.includes("-") ? lines(await text(io.stdin)) : words;
   const map = values["-m"] ?? "cyrus";
   const log = new FaultLog(plainLog(io.stderr, "smmapd", "warning"));
@@ -83,7 +84,7 @@ export async function check(args: readonly string[], io: Io): Promise<number> {
 }
 
 function failuresBehind(answers: readonly Answer[]): readonly StoreError[] {
-  return answers.flatMap(({ inquiry }) => inquiry?.failure ?? []);
+  return answers.flatMap(({ result }) => result?.failure ?? []);
 }
 
 interface StoreOptions {
@@ -94,22 +95,22 @@ interface StoreOptions {
   readonly log: FaultLog;
 }
 
-/** Opens the store as the daemon does: root reads the configuration, and gives up its rights before the store is opened. */
+/** Opens the store as the daemon does: root reads the configuration, and drops privileges before it opens the store. */
 async function openStore({ configFile, skipPlus, map, isVerbose, log }: StoreOptions, io: Io): Promise<Source> {
   const configuration = await readConfiguration({ configFile, env: io.env });
-  const user = becomeDaemonsUser(configuration, io);
+  const user = becomeDaemonUser(configuration, io);
   return askStore(await startService(configuration, { skipPlus, log }), { map, user, isVerbose }, io);
 }
 
-/** @returns as whom the store is asked, for people; null: there are no users */
-function becomeDaemonsUser(configuration: Configuration, io: Io): string | null {
+/** @returns a description of the user that asks the store; null: the system has no users */
+function becomeDaemonUser(configuration: Configuration, io: Io): string | null {
   const { user, userOrigin } = configuration.process;
   const uid = io.getuid?.();
   if (uid === undefined) return null;
   const identity = chooseIdentity(configuration.process, io);
   if (identity === null) {
-    const daemon = `when root starts it, the daemon is ${user} (${userOrigin})`;
-    return uid === 0 ? `root, as ${userOrigin} says` : `uid ${uid}, by whom this check was started; ${daemon}`;
+    const daemon = `a daemon started by root runs as ${user} (${userOrigin})`;
+    return uid === 0 ? `root, as set in ${userOrigin}` : `uid ${uid}, which has started this check; ${daemon}`;
   }
   dropPrivileges(identity, io);
   return `${identity.user.name} (${userOrigin}; uid ${identity.user.uid}, gid ${identity.gid} and the user's other groups), as the daemon`;
@@ -117,7 +118,7 @@ function becomeDaemonsUser(configuration: Configuration, io: Io): string | null 
 
 interface AskOptions {
   readonly map: string;
-  /** As whom the store is asked; null: the system has no users. */
+  /** Description of the user that asks the store; null: the system has no users. */
   readonly user: string | null;
   readonly isVerbose: boolean;
 }
@@ -126,19 +127,19 @@ function askStore(service: Service, { map, user, isVerbose }: AskOptions, io: Io
   let isExplained = user === null;
   return {
     ask: async (address) => {
-      const inquiry = await inquire(service, toBytes(address), map);
-      return { address, reply: inquiry.reply, inquiry };
+      const result = await checkAddress(service, toBytes(address), map);
+      return { address, reply: result.reply, result };
     },
-    explain: ({ inquiry }) => {
-      if (inquiry === null) return [];
-      return [...(user === null ? [] : [`user      ${user}`]), ...describe(service, inquiry)];
+    explain: ({ result }) => {
+      if (result === null) return [];
+      return [...(user === null ? [] : [`user      ${user}`]), ...describe(service, result)];
     },
     explainFailure: () => {
-      if (!isExplained) io.stderr.write(`smmapd: the store was asked as ${user}\n`);
+      if (!isExplained) io.stderr.write(`smmapd: the look-ups were made as ${user}\n`);
       isExplained = true;
     },
     close: async () => {
-      // A store warns of what looks doubtful in its backend at a ping.
+      // A ping makes a store warn of doubtful settings of its backend.
       const leaves = isVerbose ? service.stack.leaves : [];
       await Promise.all(leaves.map(({ guard }) => guard.ping(new Lookup()).catch(() => {})));
       await service.stack.close();
@@ -148,7 +149,7 @@ function askStore(service: Service, { map, user, isVerbose }: AskOptions, io: Io
 
 function askDaemon(client: DaemonClient, map: string): Source {
   return {
-    ask: async (address) => ({ address, reply: await client.ask(`${map} ${toBytes(address)}`), inquiry: null }),
+    ask: async (address) => ({ address, reply: await client.ask(`${map} ${toBytes(address)}`), result: null }),
     explain: () => [],
     explainFailure: () => {},
     close: async () => client.close(),
@@ -160,17 +161,17 @@ function printText({ address, reply }: Answer, steps: readonly string[]): string
   return [shown, ...steps.map((step) => `  ${printable(step)}`)].map((line) => `${line}\n`).join("");
 }
 
-function printJson({ address, reply, inquiry }: Answer, steps: readonly string[]): string {
+function printJson({ address, reply, result }: Answer, steps: readonly string[]): string {
   const shown = { address, status: statusWord(reply), reply: fromBytes(reply) };
-  if (steps.length === 0 || inquiry === null) return `${JSON.stringify(shown)}\n`;
-  const { recipient, mailbox, facts, failure, outcome } = inquiry;
+  if (steps.length === 0 || result === null) return `${JSON.stringify(shown)}\n`;
+  const { recipient, mailbox, facts, failure, outcome } = result;
   const why = failure === null ? null : { code: failure.code, message: failure.message };
   return `${JSON.stringify({ ...shown, recipient, mailbox, facts, failure: why, outcome, steps })}\n`;
 }
 
 function statusOf(reply: string): number {
   const word = statusWord(reply);
-  // That of an access map: "OK 550 5.1.1 …".
+  // The reply of an access map: "OK 550 5.1.1 …".
   const [, action] = /^OK ([45])\d\d \d\.\d\.\d /.exec(reply) ?? [];
   if (word === "OK" && action !== undefined) return action === "4" ? exit.tempfail : 1;
   if (word === "OK") return exit.ok;

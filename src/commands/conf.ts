@@ -1,4 +1,4 @@
-/** `smmapd conf`: the configuration as it is understood, and everything that is wrong or doubtful about it. */
+/** `smmapd conf`: prints the effective configuration, with errors and warnings. */
 import { dirname } from "node:path";
 import { type Config, defaultConfigFile, type EffectiveOption, loadConfig } from "../config/config.ts";
 import { readProcess } from "../config/process-settings.ts";
@@ -12,16 +12,16 @@ import { parseOptions } from "./options.ts";
 /**
  * `smmapd conf [-C file] [--strict]`
  * @returns 0, or 78 (EX_CONFIG) where any value is wrong, the daemon would not start, or --strict and there is a warning
- * @throws ConfigError where the file cannot be made sense of at all
+ * @throws ConfigError where the file cannot be read or parsed
  */
 export async function conf(args: readonly string[], io: Io): Promise<number> {
   const { given, values, words } = parseOptions(args, { "-C": "value", "--strict": "flag" });
-  if (words.length > 0) throw new UsageError(`conf takes no word such as ${words[0]}`);
+  if (words.length > 0) throw new UsageError(`conf takes no argument: ${words[0]}`);
   const config = loadConfig({ file: values["-C"] ?? defaultConfigFile, env: io.env });
-  const refusal = await judge(config, dirname(values["-C"] ?? defaultConfigFile), io);
+  const startupError = await findStartupError(config, dirname(values["-C"] ?? defaultConfigFile), io);
   const options = config.effective();
   const warnings = config.warnings();
-  const problems = [...options.map(({ problem }) => problem), refusal].filter((problem) => problem !== null);
+  const problems = [...options.map(({ problem }) => problem), startupError].filter((problem) => problem !== null);
   const write = (line: string) => io.stdout.write(`${printable(line)}\n`);
   table(
     "Set in the file",
@@ -37,8 +37,8 @@ export async function conf(args: readonly string[], io: Io): Promise<number> {
   return isRefused ? exit.config : exit.ok;
 }
 
-/** What keeps the daemon, or its store, from starting with this; null: nothing. */
-async function judge(config: Config, baseDirectory: string, { env }: Io): Promise<string | null> {
+/** The error with which the daemon or its store would not start; null: there is none. */
+async function findStartupError(config: Config, baseDirectory: string, { env }: Io): Promise<string | null> {
   try {
     const { store } = readSettings(config);
     readProcess(config, env);

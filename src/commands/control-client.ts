@@ -1,4 +1,4 @@
-/** Asks running daemons over their control sockets. */
+/** Sends requests to running daemons over their control sockets. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
@@ -9,12 +9,12 @@ import { type Io, UnavailableError } from "../io.ts";
 import { type ControlReply, type ControlRequest, findControlPaths, folderAdvice } from "../monitor/control-protocol.ts";
 import { ConfigError } from "../store/store.ts";
 
-/** Milliseconds for an answer; the status of a store that hangs takes as long as a look-up may. */
-const PATIENCE = 60_000;
+/** Milliseconds for a reply. The status of a store that hangs takes as long as the time-out of a look-up. */
+const REPLY_TIMEOUT = 60_000;
 
 /**
- * The replies of all processes that smmap_control_socket leads to, in the order of their numbers.
- * @throws ConfigError where the file names no sockets, UnavailableError where no process answers
+ * The replies of all processes with a socket at smmap_control_socket, in the order of their process ids.
+ * @throws ConfigError where control sockets are disabled, UnavailableError where no process answers
  */
 export async function askAll(
   configFile: string,
@@ -22,22 +22,22 @@ export async function askAll(
   { env }: Pick<Io, "env">,
 ): Promise<readonly ControlReply[]> {
   const config = loadConfig({ file: configFile, env });
-  const beginning = readControlSocket(config);
-  if (beginning === null) throw new ConfigError("smmap_control_socket: it is disabled, so no daemon can be asked");
-  const replies = await Promise.all(findControlPaths(beginning).map((path) => ask(path, request)));
+  const prefix = readControlSocket(config);
+  if (prefix === null) throw new ConfigError("smmap_control_socket is disabled, so no daemon can be reached");
+  const replies = await Promise.all(findControlPaths(prefix).map((path) => ask(path, request)));
   const answered = replies.filter((reply) => reply !== null);
   if (answered.length === 0) {
-    const advice = folderAdvice(beginning, readIdentity(config, env).user);
-    throw new UnavailableError(advice ?? `no smmapd is running behind ${beginning}.*`);
+    const advice = folderAdvice(prefix, readIdentity(config, env).user);
+    throw new UnavailableError(advice ?? `no smmapd is listening on ${prefix}.*`);
   }
   return answered;
 }
 
-/** null: the process behind the socket is gone. */
+/** null: the process of the socket has exited. */
 async function ask(path: string, request: ControlRequest): Promise<ControlReply | null> {
   const socket = await open(path);
   if (socket === null) return null;
-  socket.setTimeout(PATIENCE, () => socket.destroy(new Error("no answer")));
+  socket.setTimeout(REPLY_TIMEOUT, () => socket.destroy(new Error("no answer")));
   socket.end(`${JSON.stringify(request)}\n`);
   const reply = await text(socket);
   return reply === "" ? null : JSON.parse(reply);
@@ -51,7 +51,7 @@ async function open(path: string): Promise<Socket | null> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ECONNREFUSED" || code === "ENOENT") return null;
-    const advice = code === "EACCES" ? "only root and the user that the daemon runs as may ask it" : message;
+    const advice = code === "EACCES" ? "only root and the user that the daemon runs as may connect" : message;
     throw new UnavailableError(`${path}: ${advice}`, { cause: error });
   }
 }

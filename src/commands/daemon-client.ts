@@ -1,10 +1,10 @@
-/** Asks a running daemon, as a mail server would. */
+/** Sends requests to a running daemon, like a mail server. */
 import { connect, type Socket } from "node:net";
 import { encodeNetstring, NetstringDecoder } from "../engine/netstring.ts";
 import { UsageError } from "../io.ts";
 import { StoreError } from "../store/store.ts";
 
-/** Octets of a reply that we take; Postfix takes as many (its socketmap_max_reply_size). */
+/** Octets of the longest reply, as in Postfix (socketmap_max_reply_size). */
 const REPLY_MAX = 100_000;
 
 /** One connection to a daemon; replies come in the order of the requests. */
@@ -22,7 +22,7 @@ export class DaemonClient {
     this.#socket.on("close", () => this.#fail(`${where}: the daemon closed the connection`));
   }
 
-  /** @param payload "MAP KEY", a byte string; @returns the reply, likewise; rejects with StoreError */
+  /** @param payload "MAP KEY", a byte string; @returns the reply, a byte string; rejects with StoreError */
   ask(payload: string): Promise<string> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
@@ -42,7 +42,7 @@ export class DaemonClient {
         this.#waiting.shift()?.resolve(reply);
       }
     } catch (error) {
-      this.#fail(`the reply is no netstring: ${(error as Error).message}`);
+      this.#fail(`the reply is not a netstring: ${(error as Error).message}`);
       this.#socket.destroy();
     }
   }

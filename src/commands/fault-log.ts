@@ -1,17 +1,17 @@
 import type { Log, StoreError } from "../store/store.ts";
 
-/** The log of `smmapd check`, which tells of each fault once: in the answer where that shows it, else in a line. */
+/** The log of `smmapd check`, which reports each failure once: in the answer where that shows it, else as a log line. */
 export class FaultLog implements Log {
   readonly warning: Log["warning"];
   readonly notice: Log["notice"];
   readonly info: Log["info"];
   readonly debug: Log["debug"];
-  readonly #tell: Log["error"];
-  /** Errors that an answer may tell of as well. */
+  readonly #write: Log["error"];
+  /** Errors since the last flush, which an answer may show as well. */
   #errors: string[] = [];
 
   constructor({ error, warning, notice, info, debug }: Log) {
-    this.#tell = error;
+    this.#write = error;
     this.warning = warning;
     this.notice = notice;
     this.info = info;
@@ -23,18 +23,18 @@ export class FaultLog implements Log {
   };
 
   /**
-   * Writes what has gone wrong since the last time.
-   * @param failures those behind the answers since then
-   * @param areShown whether the answers tell of them
+   * Writes the errors since the last flush.
+   * @param failures the failures behind the answers since then
+   * @param areShown whether the answers show them
    */
   flush(failures: readonly StoreError[], areShown: boolean): void {
     for (const { message, code } of failures) {
       const same = this.#errors.filter((error) => error.includes(message));
-      // The guard's line ends with the code, and with the stack of what is a mistake.
-      const [fullest] = same.sort((one, other) => other.length - one.length);
+      // The guard's line contains the message and the code, and for an internal error its stack.
+      const [longest] = same.sort((one, other) => other.length - one.length);
       this.#errors = this.#errors.filter((error) => !same.includes(error));
-      if (fullest !== undefined && (!areShown || code === "internal")) this.#tell(fullest);
+      if (longest !== undefined && (!areShown || code === "internal")) this.#write(longest);
     }
-    for (const error of this.#errors.splice(0)) this.#tell(error);
+    for (const error of this.#errors.splice(0)) this.#write(error);
   }
 }

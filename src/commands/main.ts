@@ -1,5 +1,4 @@
-/** From the words of the command line to a command. */
-
+/** Dispatches the command line to a command. */
 import { exit, exitStatusOf, type Io } from "../io.ts";
 import { printable } from "../log/printable.ts";
 import { version } from "../metrics/version.ts";
@@ -7,7 +6,7 @@ import { untilPipeCloses } from "./output.ts";
 
 type Command = (args: readonly string[], io: Io) => Promise<number>;
 
-/** Loaded when called: the daemon needs no code of the tools. */
+/** Loaded on use, so that the daemon does not load the tools. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import("./check.ts")).check,
   conf: async () => (await import("./conf.ts")).conf,
@@ -23,7 +22,7 @@ const usage = `usage: smmapd [-C file] [-U uses] [-T timeout] [-D] [-p] [-X]
        smmapd --help | --version
 `;
 
-/** Runs what the command line asks for. @returns exit status of sysexits.h */
+/** Runs the command. @returns exit status of sysexits.h */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first = ""] = args;
   if (first === "--help" || first === "-h") return print(usage, io);

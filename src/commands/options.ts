@@ -12,7 +12,7 @@ export interface Options<Name extends string> {
   readonly given: ReadonlySet<Name>;
   /** Argument of each "value" option that was given. */
   readonly values: Readonly<Partial<Record<Name, string>>>;
-  /** Words that are no options. */
+  /** Arguments that are not options. */
   readonly words: readonly string[];
 }
 

@@ -1,11 +1,11 @@
-/** What a command writes, and its end where the reader closes the pipe, as head(1) does. */
+/** Output of a command, whose reader may close the pipe early, like head(1). */
 import type { Writable } from "node:stream";
 import { exit, type Io } from "../io.ts";
 
 /**
- * Runs a command until all that it has written has been taken.
- * @returns its exit status, or 141 where the reader has closed standard output or standard error: what a shell shows of
- * a program that SIGPIPE has ended. Node.js ignores that signal.
+ * Runs a command, and waits until its output has been written.
+ * @returns its exit status, or 141 where the reader has closed standard output or standard error: the status in a shell of
+ * a program killed by SIGPIPE, which Node.js ignores
  */
 export function untilPipeCloses({ stdout, stderr }: Io, run: () => Promise<number>): Promise<number> {
   const streams = [stdout, stderr];
@@ -25,7 +25,7 @@ export function untilPipeCloses({ stdout, stderr }: Io, run: () => Promise<numbe
   return Promise.race([closed, finished()]);
 }
 
-/** Resolves when all has been written; never where that fails, for then the stream has an error. */
+/** Resolves when everything has been written; never on failure, which the "error" listener handles. */
 function written(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     stream.write("", (error) => {

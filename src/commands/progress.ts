@@ -8,7 +8,7 @@ export class Progress {
   readonly #total: number;
   readonly #isShown: boolean;
 
-  /** @param isWanted whether there is anything to wait for */
+  /** @param isWanted false: never shown */
   constructor(stream: Writable & { readonly isTTY?: boolean }, total: number, isWanted: boolean) {
     this.#stream = stream;
     this.#total = total;

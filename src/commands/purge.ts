@@ -1,11 +1,11 @@
-/** `smmapd purge`: empties the cache of the running daemon. */
+/** `smmapd purge`: clears the cache of the running daemon. */
 import { exit, type Io, UnavailableError } from "../io.ts";
 import { askAll } from "./control-client.ts";
 import { parseOptions } from "./options.ts";
 
 const kinds = { "-C": "value" } as const;
 
-/** Addresses of one request, so that it does not become too long. */
+/** Addresses per request, whose length is limited. */
 const BATCH = 100;
 
 /** `smmapd purge [-C file] [address...]` @returns exit status */
@@ -27,7 +27,7 @@ export async function purge(args: readonly string[], io: Io): Promise<number> {
   return exit.ok;
 }
 
-/** At least one, for no addresses stand for all. */
+/** At least one batch, since an empty one purges everything. */
 function batches(addresses: readonly string[]): readonly (readonly string[])[] {
   const count = Math.max(1, Math.ceil(addresses.length / BATCH));
   return Array.from({ length: count }, (_, i) => addresses.slice(i * BATCH, (i + 1) * BATCH));

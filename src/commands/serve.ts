@@ -1,4 +1,5 @@
-import { type LifeOptions, live } from "../daemon/daemon.ts";
+import type { DaemonOptions } from "../daemon/context.ts";
+import { runDaemon } from "../daemon/daemon.ts";
 import { type Io, UsageError } from "../io.ts";
 import { parseOptions } from "./options.ts";
 
@@ -6,10 +7,10 @@ const kinds = { "-C": "value", "-U": "value", "-T": "value", "-D": "flag", "-p":
 
 /** `smmapd [-C file] [-U uses] [-T timeout] [-D] [-p] [-X]`: serves in the foreground. @returns exit status */
 export function serve(args: readonly string[], io: Io): Promise<number> {
-  return live(() => readOptions(args), io);
+  return runDaemon(() => readOptions(args), io);
 }
 
-function readOptions(args: readonly string[]): LifeOptions {
+function readOptions(args: readonly string[]): DaemonOptions {
   const { given, values, words } = parseOptions(args, kinds);
   if (words.length > 0) throw new UsageError(`unknown command ${words[0]}`);
   return {
@@ -22,7 +23,7 @@ function readOptions(args: readonly string[]): LifeOptions {
   };
 }
 
-/** Connections, or seconds of which a timer of Node.js can hold twice as many. */
+/** The maximum of -U and -T. The time-out is at most doubled, and a timer of Node.js holds 2^31 ms. */
 const NUMBER_MAX = 1_000_000;
 
 function readNumber(option: string, text: string | undefined): number | null {

@@ -1,4 +1,4 @@
-/** A status as lines of text. Some of its texts come from outside and are not escaped here. */
+/** A status as lines of text. Texts from outside, such as addresses, are not escaped here. */
 import { type HistogramCounts, quantile, total } from "../metrics/histogram.ts";
 import type { ReplyCount } from "../metrics/reply-counts.ts";
 import type { Status, StoreReport } from "../metrics/report.ts";
@@ -96,7 +96,7 @@ function rate(perSecond: number): string {
   return `${perSecond.toFixed(1)} a second`;
 }
 
-/** Of any length, in its two largest units. */
+/** A duration in its two largest units. */
 function duration(seconds: number): string {
   const units = [
     ["d", 86_400],

@@ -1,5 +1,4 @@
-/** `smmapd status`: what the running daemon tells of itself. */
-
+/** `smmapd status`: the state of the running daemon. */
 import { exit, type Io, UnavailableError, UsageError } from "../io.ts";
 import { printable, printableJson } from "../log/printable.ts";
 import type { Status } from "../metrics/report.ts";
@@ -12,11 +11,11 @@ const kinds = { "-C": "value", "--json": "flag" } as const;
 /** `smmapd status [-C file] [--json]` @returns 0: all stores answer; 75 (EX_TEMPFAIL): some do not */
 export async function status(args: readonly string[], io: Io): Promise<number> {
   const { given, values, words } = parseOptions(args, kinds);
-  if (words.length > 0) throw new UsageError(`status takes no ${words[0]}`);
+  if (words.length > 0) throw new UsageError(`status takes no argument: ${words[0]}`);
   const replies = await askAll(values["-C"] ?? "/etc/imapd.conf", { command: "status" }, io);
   const statuses = replies.map((reply) => {
     if ("status" in reply) return reply.status;
-    throw new UnavailableError("error" in reply ? reply.error : "the daemon gave another answer");
+    throw new UnavailableError("error" in reply ? reply.error : "the daemon has sent an unexpected reply");
   });
   const now = Date.now();
   const texts = statuses.map((one) => `${describeStatus(one, now).map(printable).join("\n")}\n`);
@@ -26,7 +25,7 @@ export async function status(args: readonly string[], io: Io): Promise<number> {
   return statuses.some(({ problem }) => problem !== null) ? exit.tempfail : exit.ok;
 }
 
-/** For programs that read the members of 0.1.0: they describe the first store. */
+/** Adds the members of 0.1.0, which describe the first store. */
 function withOldNames(status: Status) {
   const { stores, recentProblems } = status;
   const [first] = stores;

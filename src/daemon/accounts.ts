@@ -1,26 +1,26 @@
-/** Users and groups of the system by name, from wherever it has them: getent(1) asks files, LDAP and all the others. */
+/** Looks up users and groups by name through getent(1), which asks every source of nsswitch.conf. */
 import { execFileSync } from "node:child_process";
 
 export interface User {
   readonly name: string;
   readonly uid: number;
-  /** Its own group. */
+  /** Its primary group. */
   readonly gid: number;
 }
 
-/** @param who a name or a number; @returns null: there is no such user */
-export function findUser(who: string): User | null {
-  const [name, , uid, gid] = entry("passwd", who) ?? [];
+/** @param key a name or a number; @returns null: there is no such user */
+export function findUser(key: string): User | null {
+  const [name, , uid, gid] = entry("passwd", key) ?? [];
   return name === undefined ? null : { name, uid: Number(uid), gid: Number(gid) };
 }
 
-/** @param which a name or a number; @returns its number; null: there is no such group */
-export function findGroup(which: string): number | null {
-  const [, , gid] = entry("group", which) ?? [];
+/** @param key a name or a number; @returns its number; null: there is no such group */
+export function findGroup(key: string): number | null {
+  const [, , gid] = entry("group", key) ?? [];
   return gid === undefined ? null : Number(gid);
 }
 
-/** Status of getent(1) for a name that nobody knows. */
+/** Exit status of getent(1) for an unknown name. */
 const NOT_FOUND = 2;
 
 function entry(database: "passwd" | "group", name: string): readonly string[] | null {

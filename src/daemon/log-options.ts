@@ -7,7 +7,7 @@ const MAIL = 2;
 /**
  * How the daemon logs (Cyrus lib/libconfig.c, imap/cyrus_init.c).
  * @param settings null: the configuration is not read yet
- * @param isService started by master(8), which leaves nobody to read the standard error output
+ * @param isService whether master(8) has started the process; its standard error is not read
  */
 export function logOptions(
   settings: LogSettings | null,

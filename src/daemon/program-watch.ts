@@ -1,33 +1,55 @@
 import { type Stats, statSync } from "node:fs";
 
-/** Milliseconds that a new program has to lie there before it is taken to be installed whole. */
-const SETTLED = 10_000;
+/** Milliseconds for which a new program file must be unchanged before its installation is taken to be complete. */
+const SETTLE_TIME = 10_000;
+/** Milliseconds between two checks of the file. */
+const CHECK_INTERVAL = 1_000;
+
+export interface ProgramWatchOptions {
+  readonly settleTime?: number;
+  readonly checkInterval?: number;
+}
 
 /**
- * Whether the program was replaced on disk since it began: Cyrus' services end then, so that the new one takes over. A
- * program that is gone is about to be replaced, and is no reason to end: nobody could be started in our place.
+ * Detects that the program file was replaced on disk: services of Cyrus then exit, so that the new version takes over. A
+ * missing file does not count as replaced: it is being replaced, and no successor could be started yet.
  */
-export class OwnFile {
+export class ProgramWatch {
   readonly #path: string;
-  readonly #settled: number;
-  readonly #first: Stats | undefined;
+  readonly #settleTime: number;
+  readonly #checkInterval: number;
+  readonly #initial: Stats | undefined;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #isReplaced = false;
 
   /** @param path the program's main file */
-  constructor(path: string, settled = SETTLED) {
+  constructor(path: string, { settleTime = SETTLE_TIME, checkInterval = CHECK_INTERVAL }: ProgramWatchOptions = {}) {
     this.#path = path;
-    this.#settled = settled;
-    this.#first = this.#stat();
+    this.#settleTime = settleTime;
+    this.#checkInterval = checkInterval;
+    this.#initial = this.#stat();
   }
 
+  /** The result of the last check, which is repeated if it is older than the interval. */
   hasChanged(): boolean {
-    const first = this.#first;
-    const now = this.#stat();
-    if (first === undefined || now === undefined) return false;
-    if (now.ino === first.ino && now.size === first.size && now.mtimeMs === first.mtimeMs) return false;
-    return Date.now() - now.ctimeMs >= this.#settled;
+    const now = performance.now();
+    if (now - this.#checkedAt >= this.#checkInterval) {
+      this.#checkedAt = now;
+      this.#isReplaced = this.#check();
+    }
+    return this.#isReplaced;
   }
 
-  /** undefined: it cannot be seen, which says as little as that it is gone. */
+  #check(): boolean {
+    const initial = this.#initial;
+    const current = this.#stat();
+    if (initial === undefined || current === undefined) return false;
+    if (current.ino === initial.ino && current.size === initial.size && current.mtimeMs === initial.mtimeMs)
+      return false;
+    return Date.now() - current.ctimeMs >= this.#settleTime;
+  }
+
+  /** undefined: the file is missing or cannot be accessed. */
   #stat(): Stats | undefined {
     try {
       return statSync(this.#path, { throwIfNoEntry: false });

@@ -1,20 +1,21 @@
-/** Wishes for a reload, granted one after another; those that come meanwhile are one. */
-export class Reload {
+/** Runs reloads one at a time. Requests that arrive during a reload are merged into one. */
+export class ReloadQueue {
   #run: (() => Promise<void>) | null = null;
-  #isWanted = false;
+  #isRequested = false;
   #isRunning = false;
 
   readonly request = (): void => {
-    this.#isWanted = true;
+    this.#isRequested = true;
     void this.#work();
   };
 
-  /** From now on; a wish that has come already is granted. */
+  /** Sets what a reload does, and runs it if one has been requested already. @param run must not reject */
   start(run: () => Promise<void>): void {
     this.#run = run;
     void this.#work();
   }
 
+  /** Ignores further requests. */
   stop(): void {
     this.#run = null;
   }
@@ -22,8 +23,8 @@ export class Reload {
   async #work(): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    while (this.#run !== null && this.#isWanted) {
-      this.#isWanted = false;
+    while (this.#run !== null && this.#isRequested) {
+      this.#isRequested = false;
       await this.#run();
     }
     this.#isRunning = false;

@@ -1,21 +1,25 @@
-/** What a new configuration says in vain while the process lives: where it listens, and who it is. */
+/** Options that a reload cannot apply: the sockets, and the user that the process runs as. */
 import { isDeepStrictEqual } from "node:util";
 import type { Configuration } from "./service.ts";
 
 /**
- * A warning for each option that differs from the one that the process began with.
- * @param isRoots root has started the process, so that it became somebody
+ * A warning for each option that differs from the one that the process was started with.
+ * @param isStartedByRoot whether root has started the process, so that it became another user
  */
-export function restartWarnings(begun: Configuration, now: Configuration, isRoots: boolean): readonly string[] {
+export function restartWarnings(
+  startedWith: Configuration,
+  now: Configuration,
+  isStartedByRoot: boolean,
+): readonly string[] {
   const next = new Map(socketOptions(now));
-  const warnings = socketOptions(begun)
+  const warnings = socketOptions(startedWith)
     .filter(([key, value]) => !isDeepStrictEqual(value, next.get(key)))
-    .map(([key]) => `${key} has changed: that takes a restart, the old sockets stay`);
-  const { user, group } = begun.process;
+    .map(([key]) => `${key} has changed: restart smmapd to apply it; the sockets are kept`);
+  const { user, group } = startedWith.process;
   const { user: nextUser, group: nextGroup } = now.process;
-  if (!isRoots || (user === nextUser && group === nextGroup)) return warnings;
+  if (!isStartedByRoot || (user === nextUser && group === nextGroup)) return warnings;
   const keys = "smmap_user, cyrus_user or cyrus_group";
-  return [...warnings, `${keys} has changed: that takes a restart, the process stays the user ${user}`];
+  return [...warnings, `${keys} has changed: restart smmapd to apply it; the process still runs as ${user}`];
 }
 
 function socketOptions({ settings, process: own }: Configuration): readonly (readonly [key: string, value: unknown])[] {

@@ -1,4 +1,4 @@
-/** A configuration in force: its store, opened and wrapped, and the handlers that answer from it. */
+/** A configuration, and the service that is built from it: its store, opened and wrapped, and the request handlers. */
 import { dirname } from "node:path";
 import { loadConfig } from "../config/config.ts";
 import type { ImapdConf } from "../config/imapd-conf.ts";
@@ -18,23 +18,23 @@ export interface ConfigurationSource {
   /** Path of imapd.conf. */
   readonly configFile: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What another process has read of it. */
+  /** The options as another process has read them; left out: the file is read. */
   readonly conf?: ImapdConf;
 }
 
-/** imapd.conf, understood by us and by the adapter of the store. */
+/** imapd.conf, parsed into settings, the options of the adapter included. */
 export interface Configuration {
-  /** What was read. */
+  /** The options as read. */
   readonly conf: ImapdConf;
   readonly settings: Settings;
   readonly process: ProcessSettings;
-  /** What a person should know about the file. */
+  /** Doubtful options, for the log. */
   readonly warnings: readonly string[];
-  /** Does not wait for the backend. */
+  /** Opens the store. Does not wait for its backend. */
   openStore(context: StoreContext): MailboxStore;
 }
 
-/** Opens nothing. @throws ConfigError */
+/** Reads and checks the configuration without opening anything. @throws ConfigError */
 export async function readConfiguration({ configFile, ...source }: ConfigurationSource): Promise<Configuration> {
   const { env } = source;
   const config = loadConfig({ file: configFile, ...source });
@@ -50,9 +50,9 @@ export async function readConfiguration({ configFile, ...source }: Configuration
 }
 
 export interface ServiceOptions {
-  /** Option -p: the detail counts for nothing, whatever smmap_skip_plus says. */
+  /** Option -p: ignore the detail of addresses, whatever smmap_skip_plus says. */
   readonly skipPlus: boolean;
-  /** Receives what is counted. Left out: nothing is counted. */
+  /** Left out: nothing is counted. */
   readonly tally?: Tally;
   readonly log: Log;
 }
@@ -65,12 +65,12 @@ export interface Service {
   readonly policy: PolicyHandler;
 }
 
-/** Both steps in one. @throws ConfigError */
+/** `readConfiguration` and `startService`. @throws ConfigError */
 export async function openService(options: ConfigurationSource & ServiceOptions): Promise<Service> {
   return startService(await readConfiguration(options), options);
 }
 
-/** Logs the warnings, opens the store and builds what answers from it. */
+/** Logs the warnings, opens the store and builds the request handlers. */
 export async function startService(configuration: Configuration, options: ServiceOptions): Promise<Service> {
   const { settings, warnings, openStore } = configuration;
   const { log, tally } = options;

@@ -1,46 +1,49 @@
-/** Why and how the process ends. */
+/** Requests to shut the process down. */
 
 /**
- * - unhurried: each client stays until it hangs up, or has been silent for as long as the original waits for one
- * - drain: each client stays until it has been silent for a moment, and not much longer in any case
- * - at once: what was read is answered
+ * How connections end:
+ *
+ * - idle: each when its client closes it, or when it has been idle for as long as in normal operation
+ * - drain: each after a short idle time, and all after smmap_drain_timeout
+ * - immediate: after the replies to the requests that were read
  */
-export type Haste = "unhurried" | "drain" | "at once";
+export type ShutdownMode = "idle" | "drain" | "immediate";
 
-export interface Ending {
+export interface Shutdown {
   /** For the log. */
   readonly reason: string;
-  readonly haste: Haste;
+  readonly mode: ShutdownMode;
   /** Exit status. */
   readonly status: number;
 }
 
-const hastes: readonly Haste[] = ["unhurried", "drain", "at once"];
+/** From the slowest to the fastest. */
+const modes: readonly ShutdownMode[] = ["idle", "drain", "immediate"];
 
-/** Wishes that the process end. Only one that is hastier than those before it counts. */
-export class Endings {
-  #wanted: Ending | null = null;
-  #taken: Ending | null = null;
+/** Collects requests to shut down. A request counts only if its mode is faster than that of every earlier one. */
+export class ShutdownRequests {
+  #latest: Shutdown | null = null;
+  #taken: Shutdown | null = null;
   #wake: () => void = () => {};
 
-  want(ending: Ending): void {
-    if (!isHastier(ending, this.#wanted)) return;
-    this.#wanted = ending;
+  request(shutdown: Shutdown): void {
+    if (!isFaster(shutdown, this.#latest)) return;
+    this.#latest = shutdown;
     this.#wake();
   }
 
-  /** The next one that counts; at once, if it has come already. Only one may wait at a time. */
-  async next(): Promise<Ending> {
-    while (this.#wanted === null || this.#wanted === this.#taken) {
+  /** Resolves with the next request that counts, which may have been made before. Supports one waiting caller. */
+  async next(): Promise<Shutdown> {
+    while (this.#latest === null || this.#latest === this.#taken) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    this.#taken = this.#wanted;
+    this.#taken = this.#latest;
     return this.#taken;
   }
 }
 
-function isHastier(ending: Ending, other: Ending | null): boolean {
-  return other === null || hastes.indexOf(ending.haste) > hastes.indexOf(other.haste);
+function isFaster(shutdown: Shutdown, other: Shutdown | null): boolean {
+  return other === null || modes.indexOf(shutdown.mode) > modes.indexOf(other.mode);
 }

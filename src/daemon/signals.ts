@@ -1,40 +1,42 @@
 import { exit } from "../io.ts";
-import type { Reload } from "./reload-queue.ts";
-import type { Endings } from "./shutdown.ts";
+import type { ReloadQueue } from "./reload-queue.ts";
+import type { ShutdownRequests } from "./shutdown.ts";
 
-/** What it takes of Node's `process`. */
+/** The part of Node's `process` that delivers signals. */
 export interface SignalSource {
   on(signal: NodeJS.Signals, listener: () => void): unknown;
 }
 
 /**
- * What signals mean. To a service of master's, what they mean to all of Cyrus' services (lib/signals.c): SIGHUP is the
- * end after what is in hand, the others are the end at once, with status EX_TEMPFAIL. To a worker, who is told of all
- * else by the first process: SIGTERM is the end after what is in hand. To the daemon by itself: SIGHUP is a reload,
- * SIGTERM the end after what is in hand, and, like the others, the end at once if it comes again.
+ * Installs the handlers of SIGHUP, SIGTERM, SIGINT and SIGQUIT, which depend on the role:
+ *
+ * - service (of master(8)), as all services of Cyrus (lib/signals.c): SIGHUP drains; the others shut down immediately, with
+ *   status EX_TEMPFAIL
+ * - worker: SIGTERM drains; the primary process sends everything else as commands
+ * - daemon: SIGHUP reloads; SIGTERM drains; a second SIGTERM and the others shut down immediately
  */
-export function heedSignals(
+export function installSignalHandlers(
   source: SignalSource,
   role: "service" | "worker" | "daemon",
-  { endings, reload }: { readonly endings: Endings; readonly reload: Reload },
+  { shutdowns, reloads }: { readonly shutdowns: ShutdownRequests; readonly reloads: ReloadQueue },
 ): void {
-  const drain = (reason: string) => endings.want({ reason, haste: "drain", status: exit.ok });
-  const endAtOnce = (reason: string) => {
-    endings.want({ reason, haste: "at once", status: role === "service" ? exit.tempfail : exit.ok });
+  const drain = (reason: string) => shutdowns.request({ reason, mode: "drain", status: exit.ok });
+  const stopNow = (reason: string) => {
+    shutdowns.request({ reason, mode: "immediate", status: role === "service" ? exit.tempfail : exit.ok });
   };
   const ignore = () => {};
-  let isTold = false;
+  let isTerminated = false;
   source.on("SIGHUP", () => {
     if (role === "service") drain("SIGHUP");
-    else if (role === "daemon") reload.request();
+    else if (role === "daemon") reloads.request();
   });
   source.on("SIGTERM", () => {
-    if (role === "service" || isTold) endAtOnce("SIGTERM");
+    if (role === "service" || isTerminated) stopNow("SIGTERM");
     else drain("SIGTERM");
-    isTold = true;
+    isTerminated = true;
   });
-  // A terminal sends them to all processes.
+  // A terminal sends these to all of its processes, so workers ignore them.
   for (const signal of ["SIGINT", "SIGQUIT"] as const) {
-    source.on(signal, role === "worker" ? ignore : () => endAtOnce(signal));
+    source.on(signal, role === "worker" ? ignore : () => stopNow(signal));
   }
 }

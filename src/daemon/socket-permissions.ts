@@ -1,4 +1,4 @@
-/** The files of UNIX sockets: whose they are, and whether a mail server gets to them. */
+/** The files of UNIX sockets: owner, mode, and whether a mail server can reach them. */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ProcessSettings } from "../config/process-settings.ts";
@@ -6,7 +6,7 @@ import type { SocketRights } from "../net/listener.ts";
 import { ConfigError } from "../store/store.ts";
 import { findGroup, findUser } from "./accounts.ts";
 
-/** @throws ConfigError where there is no such user or group */
+/** Owner and mode of socket files. @throws ConfigError where there is no such user or group */
 export function socketRights(
   mode: number,
   { socketOwner, socketGroup }: Pick<ProcessSettings, "socketOwner" | "socketGroup">,
@@ -20,7 +20,7 @@ export function socketRights(
   return { mode, uid, gid };
 }
 
-/** Why mail servers cannot or will not use a socket in its folder; null: they do. */
+/** Why mail servers cannot or will not use a socket in its folder; null: there is no such reason. */
 export function folderProblem(path: string, { mode }: SocketRights): string | null {
   const isForOthers = (mode & 0o066) !== 0;
   for (let folder = dirname(path); ; folder = dirname(folder)) {
@@ -28,10 +28,10 @@ export function folderProblem(path: string, { mode }: SocketRights): string | nu
     if ((rights & 0o002) !== 0) {
       const isShared = (rights & 0o1000) !== 0;
       const remedy = isShared ? "put it elsewhere" : `put it elsewhere, or chmod o-w ${folder}`;
-      return `everybody can write in ${folder}, so sendmail refuses ${path}: ${remedy}`;
+      return `${folder} is writable by everybody, so sendmail refuses ${path}: ${remedy}`;
     }
     if (isForOthers && (rights & 0o011) === 0) {
-      return `only its owner can look into ${folder}, so others do not get to ${path}: chmod go+x ${folder}`;
+      return `${folder} is accessible to its owner only, so mail servers cannot reach ${path}: chmod go+x ${folder}`;
     }
     if (folder === dirname(folder)) return null;
   }

@@ -1,47 +1,48 @@
 /**
- * What systemd is told (sd_notify(3)), by way of systemd-notify(1): Node.js has no datagram sockets of the UNIX domain.
- * The unit needs NotifyAccess=all.
+ * Notifies systemd (sd_notify(3)) through systemd-notify(1), since Node.js has no datagram sockets of the UNIX domain. The
+ * unit needs NotifyAccess=all.
  */
 import { spawn } from "node:child_process";
 import type { Log } from "../store/store.ts";
 
-export class Systemd {
+export class SystemdNotifier {
   readonly #log: Log;
-  readonly #isListening: boolean;
-  /** Milliseconds between signs of life; 0: nobody waits for any. */
-  readonly #period: number;
-  #beat: NodeJS.Timeout | undefined;
+  readonly #isEnabled: boolean;
+  /** Milliseconds between watchdog messages; 0: the watchdog is off. */
+  readonly #interval: number;
+  #watchdog: NodeJS.Timeout | undefined;
 
   constructor(env: Readonly<Record<string, string | undefined>>, pid: number, log: Log) {
     this.#log = log;
-    this.#isListening = env.NOTIFY_SOCKET !== undefined;
+    this.#isEnabled = env.NOTIFY_SOCKET !== undefined;
     const isWatched = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === String(pid);
-    // Half the time, as sd_watchdog_enabled(3) recommends; it comes in microseconds.
-    this.#period = isWatched ? Number(env.WATCHDOG_USEC ?? 0) / 2000 : 0;
+    // Half the time-out, as sd_watchdog_enabled(3) recommends; the variable is in microseconds.
+    this.#interval = isWatched ? Number(env.WATCHDOG_USEC ?? 0) / 2000 : 0;
   }
 
-  /** The program serves. */
+  /** Reports that the daemon serves, and starts the watchdog messages. */
   ready(): void {
-    if (!this.#isListening) return;
+    if (!this.#isEnabled) return;
     this.#notify("READY=1");
-    if (this.#period > 0) this.#beat = setInterval(() => this.#notify("WATCHDOG=1"), this.#period).unref();
+    if (this.#interval > 0) this.#watchdog = setInterval(() => this.#notify("WATCHDOG=1"), this.#interval).unref();
   }
 
-  /** The program has been told to end. Signs of life go on meanwhile. */
+  /** Reports that the daemon is shutting down. The watchdog messages continue. */
   stopping(): void {
-    if (this.#isListening) this.#notify("STOPPING=1");
+    if (this.#isEnabled) this.#notify("STOPPING=1");
   }
 
+  /** Stops the watchdog messages. */
   close(): void {
-    clearInterval(this.#beat);
+    clearInterval(this.#watchdog);
   }
 
   #notify(state: string): void {
     const child = spawn("systemd-notify", [state], { stdio: "ignore" });
-    const complain = (problem: string) => this.#log.warning(`systemd-notify ${state}: ${problem}`);
-    child.once("error", (error) => complain(error.message));
+    const warn = (problem: string) => this.#log.warning(`systemd-notify ${state}: ${problem}`);
+    child.once("error", (error) => warn(error.message));
     child.once("exit", (status, signal) => {
-      if (status !== 0) complain(`ended with ${signal ?? `status ${status}`}`);
+      if (status !== 0) warn(`ended with ${signal ?? `status ${status}`}`);
     });
   }
 }

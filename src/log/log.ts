@@ -1,6 +1,6 @@
 /**
- * The log of the process: where its lines go and how they look. No answer waits for whoever reads them, no message is
- * more than one line, and what is not read in time is lost, counted and told.
+ * The log of the process: destination and format of its lines. Writing never blocks, every message is one line, and lines
+ * that cannot be written in time are lost, counted and reported.
  */
 import type { Writable } from "node:stream";
 import type { Log, LogLevel } from "../store/store.ts";
@@ -8,21 +8,21 @@ import { bareFormat, entryOf, type Format, jsonFormat, prefixFormat, severities,
 import { StandardError } from "./stderr.ts";
 import { Syslog } from "./syslog.ts";
 
-/** syslog, or lines of text or JSON on the standard error output. */
+/** syslog, or lines of text or JSON on standard error. */
 export type LogPlace = "syslog" | "text" | "json";
 
 export interface LogOptions {
-  /** null: text where somebody may read the standard error output, else syslog. */
+  /** null: text where standard error is usable, else syslog. */
   readonly place: LogPlace | null;
-  /** Who speaks, such as cyrus/smmap. */
+  /** Name of the program in each line, such as cyrus/smmap. */
   readonly ident: string;
-  /** Of syslog: its number in RFC 5424 section 6.2.1. */
+  /** Facility of syslog, as a number of RFC 5424 section 6.2.1. */
   readonly facility: number;
-  /** The least urgent level that is written. */
+  /** The lowest level that is written. */
   readonly lowest: LogLevel;
 }
 
-/** What the log must know of the process. */
+/** The process that logs. */
 export interface LogProcess {
   readonly pid: number;
   readonly stderr: Writable;
@@ -34,7 +34,7 @@ export class ProcessLog implements Log {
   readonly #stderr: StandardError;
   #options: LogOptions;
   #syslog: Syslog | null;
-  /** Those of earlier options, closed. */
+  /** Settles when the syslog connections of earlier options are closed. */
   #retired: Promise<unknown> = Promise.resolve();
 
   constructor(options: LogOptions, { pid, stderr, env }: LogProcess) {
@@ -51,7 +51,7 @@ export class ProcessLog implements Log {
   readonly info = (message: string): void => this.#write("info", message);
   readonly debug = (message: string): void => this.#write("debug", message);
 
-  /** As the configuration says, once it is known, and whenever it changes. */
+  /** Applies new options. */
   adjust(options: LogOptions): void {
     const { place, ident, facility } = this.#options;
     this.#options = options;
@@ -59,15 +59,15 @@ export class ProcessLog implements Log {
     if (options.place !== place || options.ident !== ident || options.facility !== facility) this.reopen();
   }
 
-  /** Another process writes to syslog from now on: one without rights that we have given up. */
+  /** Starts a new logger(1), which runs with the present rights of the process, and closes the old one. */
   reopen(): void {
     this.#retired = Promise.all([this.#retired, this.#syslog?.close()]);
     this.#syslog = this.#openSyslog();
   }
 
   /**
-   * Waits for the last lines, but not for long.
-   * @returns false: nobody takes them, and while they wait the process does not end by itself
+   * Waits for the last lines, for a limited time.
+   * @returns false: they could not be written, and keep the process from exiting by itself
    */
   async close(): Promise<boolean> {
     await Promise.all([this.#retired, this.#syslog?.close()]);
@@ -93,7 +93,7 @@ export class ProcessLog implements Log {
   }
 }
 
-/** For commands that a person runs: lines of text to a stream, and no process or time of day in them. */
+/** For commands: lines of text to a stream, without process id and time. */
 export function plainLog(stream: Writable, ident: string, lowest: LogLevel): Log {
   const format = textFormat(ident);
   const write = (level: LogLevel) => (message: string) => {

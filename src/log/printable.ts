@@ -1,7 +1,7 @@
-/** What a terminal or a log's reader may act on: control characters, line ends, changes of direction, half characters. */
+/** Characters that terminals or log readers interpret: control characters, line ends, bidi controls, lone surrogates. */
 const harmful = /[\p{Cc}\p{Bidi_Control}\p{Cs}\u2028\u2029]/gu;
 
-/** Such characters as \xNN or \uNNNN, so that text from outside can neither break a line nor drive a terminal. */
+/** Escapes such characters as \xNN or \uNNNN, so that text from outside can neither break a line nor control a terminal. */
 export function printable(text: string): string {
   if (/^[ -~]*$/.test(text)) return text;
   return text.replace(harmful, (char) => {
@@ -10,7 +10,7 @@ export function printable(text: string): string {
   });
 }
 
-/** The same for JSON, whose strings may hold most of them as they are. */
+/** The same for JSON text, whose strings may contain most of them unescaped. */
 export function printableJson(json: string): string {
   return json.replace(harmful, (char) => unicodeEscape(char.charCodeAt(0)));
 }

@@ -1,12 +1,12 @@
 import type { Entry } from "./entry.ts";
 
-/** What an entry costs beyond its message, in characters; roughly. */
+/** Estimated memory of an entry besides its message, in characters. */
 const ENTRY_COST = 100;
-/** Characters of all entries of a queue. */
+/** Maximum of all entries of a queue, in characters. */
 const QUEUE_MAX = 4 * 1024 * 1024;
 
-/** Entries in order, within bounds: one that comes when the queue is full is lost, so that what began it is kept. */
-export class Queue {
+/** A bounded FIFO queue. New entries are dropped while it is full, so that the first messages of a problem are kept. */
+export class EntryQueue {
   #entries: Entry[] = [];
   #size = 0;
 
@@ -14,7 +14,7 @@ export class Queue {
     return this.#entries.length;
   }
 
-  /** @returns false: it is lost */
+  /** @returns false: the queue is full, and the entry was dropped */
   push(entry: Entry): boolean {
     if (this.#size >= QUEUE_MAX) return false;
     this.#entries.push(entry);
@@ -22,7 +22,7 @@ export class Queue {
     return true;
   }
 
-  /** Takes up to so many entries from the head; all of them by default. */
+  /** Removes up to `count` entries from the head; all of them by default. */
   take(count = this.#entries.length): readonly Entry[] {
     const taken = this.#entries.splice(0, count);
     for (const entry of taken) this.#size -= cost(entry);

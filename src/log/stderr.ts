@@ -2,25 +2,25 @@ import { fstatSync, type Stats } from "node:fs";
 import type { Writable } from "node:stream";
 import { isatty } from "node:tty";
 import { setNonBlocking } from "../net/node-internals.ts";
-import { Outlet } from "./buffered-sink.ts";
+import { BufferedSink } from "./buffered-sink.ts";
 import type { Entry, Format } from "./entry.ts";
 import { resolvesWithin } from "./timeout.ts";
 
 /** Milliseconds for the last lines at the end. */
 const CLOSING_MAX = 1_000;
 
-/** The standard error output of this process. */
+/** Standard error of this process. */
 export class StandardError {
-  /** journald reads it, which takes the priority of a line from its beginning (sd-daemon(3)). */
+  /** Whether journald reads it, which takes the priority from the beginning of each line (sd-daemon(3)). */
   readonly isJournal: boolean;
-  /** Somebody may read it: it is not /dev/null. */
+  /** Whether it may be read: it is neither /dev/null nor a client. */
   readonly isRead: boolean;
-  readonly #outlet: Outlet;
+  readonly #sink: BufferedSink;
   #isUsable: boolean;
 
   /**
-   * @param stream process.stderr, or any other stream, which is taken to be read
-   * @param journal what journald says of the stream that it made, in JOURNAL_STREAM: its device and inode
+   * @param stream process.stderr, or another stream, which is taken to be read
+   * @param journal JOURNAL_STREAM: device and inode of the stream that journald has created
    */
   constructor(stream: Writable & { readonly fd?: number }, journal: string | undefined, format: Format) {
     const stat = stream.fd === undefined ? null : fstatSync(stream.fd);
@@ -28,42 +28,42 @@ export class StandardError {
     this.isJournal = stat !== null && journal === `${stat.dev}:${stat.ino}`;
     this.#isUsable = stat === null || !isClient(stat);
     this.isRead = this.#isUsable && (isTerminal || stat?.isCharacterDevice() !== true);
-    this.#outlet = new Outlet(format);
+    this.#sink = new BufferedSink(format);
     if (!this.#isUsable) return;
     if (isTerminal) setNonBlocking(stream);
-    // A full disk can be emptied. Of others, whoever read is gone.
+    // A write to a file can fail because of a full disk, and succeed later. Any other stream has lost its reader.
     const mayRecover = stat?.isFile() === true;
     stream.on("error", () => {
-      if (!mayRecover) this.#lose();
+      if (!mayRecover) this.#disable();
     });
-    this.#outlet.connect(stream);
+    this.#sink.connect(stream);
   }
 
   set format(format: Format) {
-    this.#outlet.format = format;
+    this.#sink.format = format;
   }
 
   write(entry: Entry): void {
-    if (this.#isUsable) this.#outlet.write(entry);
+    if (this.#isUsable) this.#sink.write(entry);
   }
 
   /**
-   * Waits for the last lines, but not for long.
-   * @returns false: nobody takes them, and while they wait the process does not end by itself
+   * Waits for the last lines, for a limited time.
+   * @returns false: they could not be written, and keep the process from exiting by itself
    */
   close(): Promise<boolean> {
-    return resolvesWithin(CLOSING_MAX, this.#outlet.drained());
+    return resolvesWithin(CLOSING_MAX, this.#sink.drained());
   }
 
-  /** Nobody is left to be told. */
-  #lose(): void {
+  /** Discards all output from now on. */
+  #disable(): void {
     this.#isUsable = false;
-    this.#outlet.disconnect();
-    this.#outlet.take();
+    this.#sink.disconnect();
+    this.#sink.take();
   }
 }
 
-/** inetd makes all three descriptors the client's connection, where a line of ours would be an answer. */
+/** Whether standard error is the client's connection, as inetd sets it up: a log line would be taken for a reply. */
 function isClient(stderr: Stats): boolean {
   const stdin = fstatSync(0);
   return stderr.isSocket() && stderr.dev === stdin.dev && stderr.ino === stdin.ino;

@@ -1,4 +1,4 @@
-/** Whether a promise resolves within so many milliseconds. Rejects if it does so within them. */
+/** Whether a promise resolves within a time in milliseconds. Rejects if the promise rejects within it. */
 export async function resolvesWithin(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {

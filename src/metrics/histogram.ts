@@ -1,14 +1,14 @@
-/** How long something took, many times over: counted by fixed bounds, so that an observation costs next to nothing. */
+/** Histogram of durations with fixed bounds, so that an observation is cheap. */
 
-/** Upper bounds in milliseconds; the last bucket has none. From an answer out of memory to the deadline of a look-up. */
+/** Upper bounds in milliseconds, from an answer from memory to the deadline of a look-up; the last bucket has none. */
 export const bounds: readonly number[] = [
   0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000,
 ];
 
 export interface HistogramCounts {
-  /** Observations in each bucket, not cumulative: one for each bound, and one beyond them. */
+  /** Observations in each bucket, not cumulative: a bucket for each bound, and one for longer durations. */
   readonly buckets: readonly number[];
-  /** Milliseconds of all observations. */
+  /** Sum of all observations in milliseconds. */
   readonly sum: number;
 }
 
@@ -30,7 +30,7 @@ export function total({ buckets }: HistogramCounts): number {
 }
 
 /**
- * Milliseconds within which a share of the observations lies, as well as the bounds tell: Infinity beyond the last one.
+ * The least bound in milliseconds within which a share of the observations lies; Infinity beyond the last one.
  * @param share from 0 to 1
  * @returns null: there are no observations
  */

@@ -1,40 +1,40 @@
-/** Seconds of a slot, and how many slots make the minute that is looked back on. */
+/** Seconds of a slot, and the number of slots in a minute. */
 const SLOT = 5;
 const SLOTS = 12;
 
-/** How often something happened in the last minute. It needs no timer: time moves on with what is counted. */
+/** Rate of events in the last minute. It needs no timer: slots advance when events are counted or the rate is read. */
 export class Rate {
-  /** One more than the minute, so that the slot that is being filled pushes none of it out. */
+  /** One slot more than a minute, because the current slot is incomplete. */
   readonly #slots: number[] = Array.from({ length: SLOTS + 1 }, () => 0);
-  readonly #beganAt: number;
+  readonly #startedAt: number;
   #current = 0;
 
   /** @param now on the clock of performance.now(), as everywhere in this class */
   constructor(now: number) {
-    this.#beganAt = now;
+    this.#startedAt = now;
   }
 
   count(now: number): void {
     const slot = this.#slotAt(now);
     if (slot !== this.#current) this.#moveTo(slot);
-    const place = slot % this.#slots.length;
-    this.#slots[place] = (this.#slots[place] as number) + 1;
+    const index = slot % this.#slots.length;
+    this.#slots[index] = (this.#slots[index] as number) + 1;
   }
 
-  /** Times a second in the last minute, or since the beginning if that is less. */
+  /** Events per second in the last minute, or since the start if that is later. */
   perSecond(now: number): number {
     this.#moveTo(this.#slotAt(now));
     const counted = this.#slots.reduce((sum, count) => sum + count, 0);
-    const seconds = (now - this.#beganAt) / 1000;
+    const seconds = (now - this.#startedAt) / 1000;
     const covered = Math.min(seconds, SLOTS * SLOT + (seconds % SLOT));
     return covered < 1 ? counted : counted / covered;
   }
 
   #slotAt(now: number): number {
-    return Math.floor((now - this.#beganAt) / (SLOT * 1000));
+    return Math.floor((now - this.#startedAt) / (SLOT * 1000));
   }
 
-  /** Empties the slots that time has passed over. */
+  /** Clears the slots between the current one and the next. */
   #moveTo(slot: number): void {
     const passed = Math.min(slot - this.#current, this.#slots.length);
     for (let i = 0; i < passed; i++) this.#slots[(slot - i) % this.#slots.length] = 0;

@@ -1,11 +1,11 @@
-/** Report and status of a process, as plain values that are sent as JSON. */
+/** Report and status of a process: plain values, which are sent as JSON. */
 import type { CacheCounts } from "../store/cache/cached-store.ts";
 import type { StoreErrorCode } from "../store/store.ts";
 import type { HistogramCounts } from "./histogram.ts";
 import type { RecentProblem } from "./recent-problems.ts";
 import type { Reason, ReplyCount } from "./reply-counts.ts";
 
-/** The numbers. What counts up does so from the start of the process. */
+/** Counters and gauges. Counters start with the process. */
 export interface Report {
   readonly version: string;
   /** Version of Node.js. */
@@ -13,20 +13,20 @@ export interface Report {
   /** Name of the service in cyrus.conf, or smmap. */
   readonly service: string;
   readonly pid: number;
-  /** Which of several processes it is for the first of them, which is 0. */
+  /** Number of the process: 0 for the primary process, from 1 for its workers. */
   readonly slot: number;
-  /** Seconds since it started. */
+  /** Seconds since the start. */
   readonly uptime: number;
-  /** Octets in memory; null: the system does not tell, such as Linux without /proc. */
+  /** Resident memory in octets; null: not available, such as on Linux without /proc. */
   readonly memory: number | null;
-  /** Seconds of a processor. */
+  /** CPU time in seconds. */
   readonly cpu: number;
-  /** Where it listens: PATH or HOST:PORT. */
+  /** Listening addresses: PATH or HOST:PORT. */
   readonly addresses: readonly string[];
   readonly requests: RequestReport;
   readonly connections: ConnectionReport;
   readonly reloads: ReloadReport;
-  /** Empty: they are not open yet. */
+  /** Empty: no store is open yet. */
   readonly stores: readonly StoreReport[];
 }
 
@@ -35,9 +35,9 @@ export interface RequestReport {
   readonly inFlight: number;
   /** In the last minute. */
   readonly perSecond: number;
-  /** Those for which the store could not tell, in the last minute. */
+  /** Requests that the store failed to answer, in the last minute. */
   readonly failuresPerSecond: number;
-  /** From a request, read whole, to its reply. */
+  /** Durations from a request, read whole, to its reply. */
   readonly times: HistogramCounts;
   readonly replies: readonly ReplyCount[];
 }
@@ -45,13 +45,13 @@ export interface RequestReport {
 export interface ConnectionReport {
   /** Served now. */
   readonly open: number;
-  /** Accepted, but it is not their turn yet. */
+  /** Accepted, and waiting for admission. */
   readonly waiting: number;
-  /** So far. */
+  /** Since the start. */
   readonly accepted: number;
-  /** Told to try again later, because too many were waiting, or for too long. */
+  /** Refused with a temporary failure, because the queue was full or the wait too long. */
   readonly refused: number;
-  /** Closed, because they took too long to send a request or to read replies. */
+  /** Closed, because the client took too long to send a request or to read replies. */
   readonly dropped: number;
 }
 
@@ -66,9 +66,9 @@ export interface StoreReport {
   readonly name: string;
   /** Why it was chosen. */
   readonly reason: string;
-  /** Look-ups fail at once for a while, because too many failed. */
+  /** Whether look-ups fail immediately, because too many have failed. */
   readonly isBreakerOpen: boolean;
-  /** Of look-ups that it answered. */
+  /** Durations of the look-ups that it answered. */
   readonly times: HistogramCounts;
   readonly errors: Readonly<Record<StoreErrorCode, number>>;
   /** Look-ups not made, because the circuit breaker was open. */
@@ -77,9 +77,9 @@ export interface StoreReport {
   readonly cache: CacheCounts | null;
 }
 
-/** What a person wants to know besides. Some of its texts come from outside. */
+/** A report with details for people. Some of its texts come from outside. */
 export interface Status extends Report {
-  /** Why the store does not answer now; null: it does. */
+  /** Why a store does not answer now; null: all do. */
   readonly problem: string | null;
   readonly slowest: readonly SlowReport[];
   /** The last errors and warnings of the log, newest first. */

@@ -16,20 +16,20 @@ const RECENT = 10 * 60_000;
 /** Octets of a key that are kept. */
 const KEY_MAX = 256;
 
-/** The slowest requests of late. */
+/** The slowest of the recent requests. */
 export class Slowest {
   #requests: SlowRequest[] = [];
-  /** A request that is faster is none of the slowest, which is all there is to say of almost every one. */
+  /** Milliseconds: requests up to this are not among the slowest. Almost all requests need only this comparison. */
   #threshold = 0;
-  /** When the oldest of them ceases to be recent. */
+  /** When the oldest of them stops being recent. */
   #until = Number.POSITIVE_INFINITY;
 
-  /** Whether a request that took so long has to be told. */
-  concerns(milliseconds: number, now: number): boolean {
+  /** Whether a request of this duration may be among the slowest, and must be passed to `add`. */
+  qualifies(milliseconds: number, now: number): boolean {
     return milliseconds > this.#threshold || now >= this.#until;
   }
 
-  tell(request: SlowRequest): void {
+  add(request: SlowRequest): void {
     const kept = [...this.list(request.at), { ...request, key: request.key.slice(0, KEY_MAX) }];
     kept.sort((a, b) => b.milliseconds - a.milliseconds);
     this.#requests = kept.slice(0, COUNT);

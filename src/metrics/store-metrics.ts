@@ -1,4 +1,4 @@
-/** Counters of one store's look-ups, since the start of the process: they outlive reloads. */
+/** Counters of one store's look-ups since the start of the process, across reloads. */
 import { type StoreErrorCode, storeErrorCodes } from "../store/store.ts";
 import type { StoreEvents } from "../store/store-events.ts";
 import { Histogram } from "./histogram.ts";
@@ -9,7 +9,7 @@ export class StoreMetrics implements StoreEvents {
   readonly errors = Object.fromEntries(storeErrorCodes.map((code) => [code, 0])) as Record<StoreErrorCode, number>;
   /** Look-ups not made, because the circuit breaker was open. */
   shortCircuits = 0;
-  /** Look-ups answered at once for the request in hand, whose duration is taken for theirs. */
+  /** Look-ups answered synchronously for the current request; its duration is recorded for them. */
   #answeredAtOnce = 0;
 
   answered(milliseconds: number | null): void {

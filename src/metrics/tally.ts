@@ -1,6 +1,6 @@
 /**
- * Counters of the process since its start. They are always kept and cost a request little more than two clock readings;
- * they are read by the monitor, and outlive reloads.
+ * Counters of the process since its start, across reloads. They are always kept, and cost a request little more than two
+ * clock readings.
  */
 import { Histogram } from "./histogram.ts";
 import { Rate } from "./rate.ts";
@@ -21,10 +21,10 @@ export class Tally {
   /** From the request, read whole, to its reply. */
   readonly requestTimes = new Histogram();
   readonly requestRate = new Rate(performance.now());
-  /** Requests that the store failed to answer, or not in time. */
+  /** Requests that the store failed to answer in time. */
   readonly failureRate = new Rate(performance.now());
   readonly slowest = new Slowest();
-  /** Requests that wait for the store now. */
+  /** Requests waiting for the store now. */
   inFlight = 0;
   /** By the name of the store. */
   readonly #stores = new Map<string, StoreMetrics>();
@@ -32,7 +32,8 @@ export class Tally {
   /** Milliseconds since 1970; null: there was none. */
   lastReloadAt: number | null = null;
   readonly recentProblems = new RecentProblems();
-  /** Counters of one store, made when first asked for. */
+
+  /** Counters of one store, created on first use. */
   store(name: string): StoreMetrics {
     const metrics = this.#stores.get(name) ?? new StoreMetrics();
     this.#stores.set(name, metrics);
@@ -48,7 +49,7 @@ export class Tally {
     this.requestTimes.observe(milliseconds);
     this.requestRate.count(now);
     if (reason === "failed" || reason === "timeout") this.failureRate.count(now);
-    if (this.slowest.concerns(milliseconds, now)) this.slowest.tell({ key, map, reason, milliseconds, at: now });
+    if (this.slowest.qualifies(milliseconds, now)) this.slowest.add({ key, map, reason, milliseconds, at: now });
   }
 
   reloaded(outcome: "succeeded" | "failed"): void {

@@ -1,2 +1,2 @@
-/** Of the program; as in package.json, which is elsewhere once the program is built. */
+/** Version of the program, equal to package.json, which is not part of the build. */
 export const version = "0.1.0";

@@ -1,12 +1,12 @@
 /**
- * What is said on a control socket: lines of JSON in UTF-8, a request and its reply in turn. Each process has a socket
- * of its own, so that each can be asked, whoever started it and however many there are.
+ * The protocol of the control socket: lines of JSON in UTF-8, each request followed by its reply. Each process has a socket
+ * of its own, so that every one of several processes can be reached.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Status } from "../metrics/report.ts";
 
-/** purge without addresses empties the whole cache. */
+/** purge without addresses clears the whole cache. */
 export type ControlRequest =
   | { readonly command: "status" }
   | { readonly command: "purge"; readonly addresses: readonly string[] };
@@ -20,15 +20,15 @@ export type ControlReply =
 /** Octets of the longest request. */
 export const REQUEST_MAX = 64 * 1024;
 
-/** Path of the socket of a process. @param beginning smmap_control_socket */
-export function controlPath(beginning: string, pid: number): string {
-  return `${beginning}.${pid}`;
+/** Path of the socket of a process. @param prefix smmap_control_socket */
+export function controlPath(prefix: string, pid: number): string {
+  return `${prefix}.${pid}`;
 }
 
-/** Paths of all sockets that there are, those of dead processes included. */
-export function findControlPaths(beginning: string): readonly string[] {
-  const folder = dirname(beginning);
-  const start = `${basename(beginning)}.`;
+/** Paths of all existing sockets, those of dead processes included. */
+export function findControlPaths(prefix: string): readonly string[] {
+  const folder = dirname(prefix);
+  const start = `${basename(prefix)}.`;
   const isSocket = (name: string) => name.startsWith(start) && /^\d+$/.test(name.slice(start.length));
   return namesIn(folder)
     .filter(isSocket)
@@ -37,15 +37,15 @@ export function findControlPaths(beginning: string): readonly string[] {
 }
 
 /**
- * What to do where the folder of the sockets is missing; null: it is there.
+ * Advice where the folder of the sockets is missing; null: it exists.
  * @param owner name or number of the user that the daemon runs as
  */
-export function folderAdvice(beginning: string, owner: string): string | null {
-  const folder = dirname(beginning);
+export function folderAdvice(prefix: string, owner: string): string | null {
+  const folder = dirname(prefix);
   if (existsSync(folder)) return null;
   return (
     `smmap_control_socket: there is no folder ${folder}; ` +
-    `make it (install -d -o ${owner} -m 755 ${folder}) and restart smmapd`
+    `create it (install -d -o ${owner} -m 755 ${folder}) and restart smmapd`
   );
 }
 
@@ -58,13 +58,13 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** Throws an Error whose message is for whoever sent the line. */
+/** @throws Error whose message is sent back to the client */
 export function parseControlRequest(line: string): ControlRequest {
   const { command, addresses = [] } = parseObject(line);
   if (command === "status") return { command };
   if (command !== "purge") throw new Error('the command is neither "status" nor "purge"');
   if (!Array.isArray(addresses) || !addresses.every((address) => typeof address === "string")) {
-    throw new Error("the addresses are no list of texts");
+    throw new Error("the addresses are not a list of strings");
   }
   return { command, addresses };
 }
@@ -73,6 +73,6 @@ function parseObject(line: string): { readonly command?: unknown; readonly addre
   try {
     return Object(JSON.parse(line));
   } catch {
-    throw new Error("the request is no JSON");
+    throw new Error("the request is not JSON");
   }
 }

@@ -1,4 +1,4 @@
-/** The control socket: where `smmapd status` and `smmapd purge` ask. Never stands in the way of an answer to mail. */
+/** The control socket, which serves `smmapd status` and `smmapd purge`. */
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { type Listener, listen, removeStaleSocket } from "../net/listener.ts";
@@ -11,30 +11,30 @@ import {
   parseControlRequest,
   REQUEST_MAX,
 } from "./control-protocol.ts";
-import type { Reporter } from "./status-report.ts";
+import type { StatusReporter } from "./status-report.ts";
 
 export interface ControlOptions {
   /** smmap_control_socket. */
-  readonly beginning: string;
+  readonly prefix: string;
   readonly pid: number;
-  /** Whom it belongs to; null: as it comes. */
+  /** Owner of the socket; null: the user of the process. */
   readonly uid: number | null;
   readonly gid: number | null;
-  /** Name or number of the user that serves, for messages. */
+  /** Name or number of the user that the daemon runs as, for messages. */
   readonly owner: string;
-  readonly reporter: Reporter;
+  readonly reporter: StatusReporter;
 }
 
-/** Nobody else may know the addresses that people ask for. */
+/** For the owner only, because the status contains addresses of requests. */
 const MODE = 0o600;
 const CONNECTIONS_MAX = 16;
 /** Milliseconds. */
 const IDLE_TIMEOUT = 60_000;
 
-/** @throws ConfigError where the socket cannot be had */
+/** @throws ConfigError where the socket cannot be opened */
 export async function openControl(options: ControlOptions): Promise<Listener> {
-  const { beginning, pid, uid, gid, owner, reporter } = options;
-  const advice = folderAdvice(beginning, owner);
+  const { prefix, pid, uid, gid, owner, reporter } = options;
+  const advice = folderAdvice(prefix, owner);
   if (advice !== null) throw new ConfigError(advice);
   const sockets = new Set<Socket>();
   const onConnection = (socket: Socket) => {
@@ -45,12 +45,12 @@ export async function openControl(options: ControlOptions): Promise<Listener> {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.setTimeout(IDLE_TIMEOUT, () => socket.destroy());
-    // Whatever goes wrong is the other end's affair.
+    // An error concerns this connection only, which is closed.
     pipeline(socket.setEncoding("utf8"), (chunks) => replies(chunks, reporter), socket).catch(() => {});
   };
-  const source = { path: controlPath(beginning, pid) };
-  // Waited for, because whoever root becomes next may have no right to.
-  await removeStaleSockets(beginning, source.path);
+  const source = { path: controlPath(prefix, pid) };
+  // Awaited, because it may need root's rights, which are dropped next.
+  await removeStaleSockets(prefix, source.path);
   const listener = await listen(source, {
     key: "smmap_control_socket",
     rights: { mode: MODE, uid, gid },
@@ -65,21 +65,21 @@ export async function openControl(options: ControlOptions): Promise<Listener> {
   };
 }
 
-/** Those of dead processes. Nothing depends on it. @param own path that is not among them */
-async function removeStaleSockets(beginning: string, own: string): Promise<void> {
+/** Removes the sockets of dead processes, as far as possible. @param own path to keep */
+async function removeStaleSockets(prefix: string, own: string): Promise<void> {
   try {
     await Promise.all(
-      findControlPaths(beginning)
+      findControlPaths(prefix)
         .filter((path) => path !== own)
         .map(removeStaleSocket),
     );
   } catch {
-    // Perhaps somebody else's folder. The next process tries again.
+    // Another user may own the folder. The next process tries again.
   }
 }
 
-/** One line for each line. */
-async function* replies(chunks: AsyncIterable<string>, reporter: Reporter): AsyncGenerator<string> {
+/** One line of reply for each line of request. */
+async function* replies(chunks: AsyncIterable<string>, reporter: StatusReporter): AsyncGenerator<string> {
   let text = "";
   for await (const chunk of chunks) {
     text += chunk;
@@ -91,7 +91,7 @@ async function* replies(chunks: AsyncIterable<string>, reporter: Reporter): Asyn
   }
 }
 
-async function reply(line: string, reporter: Reporter): Promise<ControlReply> {
+async function reply(line: string, reporter: StatusReporter): Promise<ControlReply> {
   try {
     const request = parseControlRequest(line);
     if (request.command === "status") return { status: await reporter.status() };

@@ -1,46 +1,46 @@
-/** All that lets the running daemon be watched. None of it is worth a mail that is not answered: what fails is told. */
+/** The control socket and the metrics servers. A failure to open one is logged and does not keep the daemon from serving. */
 import type { Settings } from "../config/settings.ts";
 import type { Listener, SocketRights } from "../net/listener.ts";
 import type { Log } from "../store/store.ts";
 import { openControl } from "./control-server.ts";
 import { openMetrics } from "./metrics-server.ts";
-import type { Reporter } from "./status-report.ts";
+import type { StatusReporter } from "./status-report.ts";
 
-export interface ObservationOptions {
+export interface EndpointOptions {
   readonly settings: Pick<Settings, "controlSocket" | "metricsListen">;
-  /** false: the process is one of many that come and go, so it serves no metrics. */
-  readonly isLasting: boolean;
+  /** false: the process is one of many short-lived ones, and serves no metrics. */
+  readonly isLongLived: boolean;
   readonly pid: number;
-  /** Whom the control socket belongs to; null: as it comes. */
+  /** Owner of the control socket; null: the user of the process. */
   readonly uid: number | null;
   readonly gid: number | null;
-  /** Name or number of the user that serves, for messages. */
+  /** Name or number of the user that the daemon runs as, for messages. */
   readonly owner: string;
-  /** Of sockets for metrics. */
+  /** Of metrics sockets. */
   readonly rights: SocketRights;
-  readonly reporter: Reporter;
+  readonly reporter: StatusReporter;
   readonly log: Log;
 }
 
-export class Observation {
+export class MonitorEndpoints {
   readonly #listeners: readonly Listener[];
 
   private constructor(listeners: readonly Listener[]) {
     this.#listeners = listeners;
   }
 
-  static async open(options: ObservationOptions): Promise<Observation> {
-    const { settings, isLasting, log } = options;
-    const { controlSocket: beginning, metricsListen } = settings;
+  static async open(options: EndpointOptions): Promise<MonitorEndpoints> {
+    const { settings, isLongLived, log } = options;
+    const { controlSocket: prefix, metricsListen } = settings;
     const opened: (Listener | null)[] = [];
-    if (beginning !== null) opened.push(await attempt(() => openControl({ ...options, beginning }), log));
-    if (!isLasting && metricsListen.length > 0) log.warning("smmap_metrics_listen counts for nothing under master(8)");
-    for (const address of isLasting ? metricsListen : []) {
+    if (prefix !== null) opened.push(await attempt(() => openControl({ ...options, prefix }), log));
+    if (!isLongLived && metricsListen.length > 0) log.warning("smmap_metrics_listen is ignored under master(8)");
+    for (const address of isLongLived ? metricsListen : []) {
       const listener = await attempt(() => openMetrics(address, options), log);
       if (listener !== null) log.notice(`serving metrics on ${listener.name}`);
       opened.push(listener);
     }
-    return new Observation(opened.filter((listener) => listener !== null));
+    return new MonitorEndpoints(opened.filter((listener) => listener !== null));
   }
 
   close(): void {

@@ -1,13 +1,13 @@
-/** HTTP for monitors: /metrics, /healthz (the process lives), /readyz (it can answer mail servers). */
+/** HTTP server for monitoring: /metrics, /healthz (the process runs), /readyz (it can answer mail servers). */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type Listener, type ListenSource, listenWith, type SocketRights } from "../net/listener.ts";
 import type { Log } from "../store/store.ts";
 import type { Exposition } from "./prometheus.ts";
-import type { Reporter } from "./status-report.ts";
+import type { StatusReporter } from "./status-report.ts";
 
 export interface MetricsOptions {
   readonly rights: SocketRights;
-  readonly reporter: Reporter;
+  readonly reporter: StatusReporter;
   readonly log: Log;
 }
 
@@ -21,10 +21,10 @@ type Page = () => Answer | Promise<Answer>;
 
 const PLAIN = "text/plain; charset=utf-8";
 const CONNECTIONS_MAX = 64;
-/** Milliseconds for a whole request, and for a client that is silent. */
+/** Milliseconds for a whole request, and until an idle connection is closed. */
 const REQUEST_TIMEOUT = 10_000;
 
-/** @throws ConfigError where an address cannot be had */
+/** @throws ConfigError where the address cannot be bound */
 export async function openMetrics(source: ListenSource, { rights, reporter, log }: MetricsOptions): Promise<Listener> {
   const { Exposition } = await import("./prometheus.ts");
   const pages = pagesOf(reporter, new Exposition());
@@ -46,7 +46,7 @@ export async function openMetrics(source: ListenSource, { rights, reporter, log 
   };
 }
 
-function pagesOf(reporter: Reporter, exposition: Exposition): ReadonlyMap<string, Page> {
+function pagesOf(reporter: StatusReporter, exposition: Exposition): ReadonlyMap<string, Page> {
   return new Map<string, Page>([
     [
       "/metrics",
@@ -82,7 +82,7 @@ async function respond(
     send(response, await page());
   } catch (error) {
     log.error(`smmap_metrics_listen: ${path}: ${error instanceof Error ? error.stack : String(error)}`);
-    send(response, { status: 500, body: "internal error, see its log\n" });
+    send(response, { status: 500, body: "internal error, see the log\n" });
   }
 }
 

@@ -1,15 +1,15 @@
-/** Reports in the text format of Prometheus. Loads prom-client, so it is loaded only where metrics are wanted. */
+/** Reports in the text format of Prometheus. Loaded only where metrics are enabled, because it loads prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
 import { bounds, type HistogramCounts } from "../metrics/histogram.ts";
 import type { Report, StoreReport } from "../metrics/report.ts";
 
-/** Samples of a metric in one process: a number, or one for each combination of labels; null: none. */
+/** Values of a metric in one process: a number, or one for each combination of labels; null: none. */
 type Samples = number | readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[] | null;
 
 interface NumberDefinition {
   readonly name: string;
   readonly help: string;
-  /** Beyond that of the process. */
+  /** Besides the label `process`. */
   readonly labels?: readonly string[];
   samples(report: Report): Samples;
 }
@@ -30,7 +30,7 @@ function byStore(valueFor: (store: StoreReport) => number | null): NumberDefinit
     });
 }
 
-/** A metric under its name and, for dashboards that ask for it, under the name that it had before. */
+/** A metric under its name and, for existing dashboards, under its old name. */
 function renamed(oldName: string, definition: NumberDefinition): readonly NumberDefinition[] {
   return [definition, { ...definition, name: oldName, help: `Old name of ${definition.name}.` }];
 }
@@ -166,7 +166,7 @@ const histograms: readonly HistogramDefinition[] = [
   },
 ];
 
-/** Metrics of prom-client's that would look at each of ten thousand connections, only to count them. */
+/** Metrics of prom-client that take time in proportion to the number of connections. */
 const costly = ["handles", "requests", "resources"].flatMap((what) => [
   `nodejs_active_${what}`,
   `nodejs_active_${what}_total`,
@@ -174,7 +174,7 @@ const costly = ["handles", "requests", "resources"].flatMap((what) => [
 
 export class Exposition {
   readonly #registry = new Registry();
-  /** What is being told; each metric reads it when its turn comes. */
+  /** The reports being rendered, which the collect functions read. */
   #reports: readonly Report[] = [];
 
   constructor() {
@@ -192,7 +192,7 @@ export class Exposition {
   /** @param reports of all processes */
   render(reports: readonly Report[]): Promise<string> {
     this.#reports = reports;
-    // Before it first waits, each metric has read what it tells.
+    // Collects from all metrics synchronously, so #reports cannot be replaced in between.
     return this.#registry.metrics();
   }
 
@@ -216,11 +216,11 @@ export class Exposition {
     });
   }
 
-  /** A Histogram of prom-client can only count by itself, so this is a metric of our own. */
+  /** prom-client's Histogram cannot be set to existing counts, so an object with its interface is registered. */
   #defineHistogram({ name, help, counts }: HistogramDefinition): void {
     const values = () =>
       this.#reports.flatMap((report) =>
-        counts(report).flatMap(([labels, told]) => bucketsOf(name, { process: String(report.slot), ...labels }, told)),
+        counts(report).flatMap(([labels, one]) => bucketsOf(name, { process: String(report.slot), ...labels }, one)),
       );
     const get = async () => ({ name, help, type: "histogram", values: values() });
     this.#registry.registerMetric({ name, get } as unknown as Metric);
@@ -233,8 +233,8 @@ export class Exposition {
   #samplesOf({ samples }: NumberDefinition) {
     return this.#reports.flatMap((report) => {
       const process = String(report.slot);
-      const told = samples(report) ?? [];
-      const list = typeof told === "number" ? [[{}, told] as const] : told;
+      const values = samples(report) ?? [];
+      const list = typeof values === "number" ? [[{}, values] as const] : values;
       return list.map(([labels, value]) => [{ process, ...labels }, value] as const);
     });
   }

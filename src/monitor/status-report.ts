@@ -1,5 +1,4 @@
-/** What the process tells of itself to whoever asks: numbers for a monitor, a status for people. */
-
+/** The state of the process: counters for monitoring, a status for people. */
 import type { RecipientParser } from "../engine/recipient.ts";
 import type { Report, SlowReport, Status, StoreReport } from "../metrics/report.ts";
 import type { Tally } from "../metrics/tally.ts";
@@ -11,7 +10,7 @@ import { Lookup } from "../store/lookup.ts";
 import type { Leaf, StoreStack } from "../store/stack.ts";
 import { StoreError } from "../store/store.ts";
 
-/** What is reported of the service in force. */
+/** The part of a service that is reported. */
 export interface ReportedService {
   readonly settings: { readonly store: { readonly reason: string } };
   readonly stack: Pick<StoreStack, "leaves">;
@@ -19,18 +18,18 @@ export interface ReportedService {
   readonly socketmap: { readonly acceptCache: Pick<AcceptCache, "counts" | "clear"> };
 }
 
-/** What must be known of the process. */
+/** The process that is reported. */
 export interface ReporterHost {
   readonly pid: number;
   /** Version of Node.js. */
   readonly node: string;
-  /** Octets in memory now; null: the system does not tell. */
+  /** Resident memory in octets; null: not available. */
   memory(): number | null;
-  /** Seconds of a processor so far. */
+  /** CPU time in seconds. */
   cpu(): number;
 }
 
-/** Processes that serve beside this one. */
+/** The other processes on the same sockets. */
 export interface OtherProcesses {
   reports(): Promise<readonly Report[]>;
 }
@@ -38,28 +37,28 @@ export interface OtherProcesses {
 export interface ReporterOptions {
   readonly tally: Tally;
   readonly server: Server;
+  /** The service in force; null: it is not open yet. */
+  readonly active: { readonly current: ReportedService | null };
+  /** null: this process starts no others. */
+  readonly supervisor: OtherProcesses | null;
   /** Name of the service. */
   readonly name: string;
   readonly host: ReporterHost;
 }
 
-/** Milliseconds in which the store is asked only once how it is, however many want to know. */
+/** Milliseconds for which the result of a ping is reused. */
 const PING_AGE = 1_000;
 
-/** How the store was when it was asked last. */
+/** The result of the last ping. */
 interface Health {
   readonly service: ReportedService;
   /** On the clock of performance.now(). */
   readonly at: number;
-  /** null: it answers. */
+  /** null: every store answers. */
   readonly problem: Promise<string | null>;
 }
 
-export class Reporter {
-  /** The present one; null: the daemon is just starting. */
-  service: ReportedService | null = null;
-  /** null: this is the only process. */
-  others: OtherProcesses | null = null;
+export class StatusReporter {
   readonly #options: ReporterOptions;
   #health: Health | null = null;
 
@@ -93,9 +92,9 @@ export class Reporter {
     };
   }
 
-  /** Of this process and all others. */
+  /** The reports of this process and of its workers. */
   async reports(): Promise<readonly Report[]> {
-    return [this.report(), ...((await this.others?.reports()) ?? [])];
+    return [this.report(), ...((await this.#options.supervisor?.reports()) ?? [])];
   }
 
   async status(): Promise<Status> {
@@ -104,9 +103,9 @@ export class Reporter {
     return { ...this.report(), problem, slowest: this.#slowest(), recentProblems };
   }
 
-  /** Why the store does not answer now; null: it does. Takes no longer than a look-up may. */
+  /** Why a store does not answer now; null: all do. Takes no longer than the time-out of a look-up. */
   storeProblem(): Promise<string | null> {
-    const { service } = this;
+    const service = this.#service;
     if (service === null) return Promise.resolve("not open yet");
     const now = performance.now();
     if (this.#health?.service !== service || now - this.#health.at >= PING_AGE) {
@@ -115,19 +114,19 @@ export class Reporter {
     return this.#health.problem;
   }
 
-  /** Whether it should be asked: it listens, and its store answers. */
+  /** Whether mail servers can be answered: the process listens, and every store answers. */
   async isReady(): Promise<boolean> {
     return (await this.storeProblem()) === null && this.#options.server.addresses.length > 0;
   }
 
   /**
-   * Empties the caches; that of accepted requests is emptied whole, since it is filled again at next to no cost.
-   * @param addresses of mailboxes, as a mail server would ask for them; none: all
+   * Removes mailboxes from the caches. The cache of accepted requests is cleared as a whole, since it fills again quickly.
+   * @param addresses of mailboxes, in the form of a mail server's requests; none: all
    * @returns false: nothing is cached
    */
   purge(addresses: readonly string[]): boolean {
-    if (this.service === null) return false;
-    const { stack, recipients, socketmap } = this.service;
+    if (this.#service === null) return false;
+    const { stack, recipients, socketmap } = this.#service;
     const caches = stack.leaves.flatMap(({ cache }) => cache ?? []);
     socketmap.acceptCache.clear();
     if (caches.length === 0) return socketmap.acceptCache.counts !== null;
@@ -139,10 +138,14 @@ export class Reporter {
     return true;
   }
 
+  get #service(): ReportedService | null {
+    return this.#options.active.current;
+  }
+
   #storeReports(): readonly StoreReport[] {
-    if (this.service === null) return [];
+    if (this.#service === null) return [];
     const { tally } = this.#options;
-    const { stack, settings } = this.service;
+    const { stack, settings } = this.#service;
     return stack.leaves.map(({ name, guard, cache }) => {
       const { times, errors, shortCircuits } = tally.store(name);
       return {
@@ -159,7 +162,7 @@ export class Reporter {
 
   /** Accepted requests are cached in place of answers where the store has a data version, and is the only one. */
   #acceptCacheCounts(): CacheCounts | null {
-    const counts = this.service?.socketmap.acceptCache.counts ?? null;
+    const counts = this.#service?.socketmap.acceptCache.counts ?? null;
     return counts === null ? null : { ...counts, coalesced: 0, stale: 0 };
   }
 

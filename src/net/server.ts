@@ -21,11 +21,19 @@ import type { RequestDecoder, RequestHandler } from "./request-handler.ts";
 import { deferToNextTick } from "./tick-scheduler.ts";
 import { sweepsIn, TimeoutSweep } from "./timeout-sweep.ts";
 
-/** Settings that a reload replaces as a whole while the server runs. */
+/** What the server needs of a service: the handler of each protocol, and the limits. */
 export interface ServerSettings {
-  readonly responder: RequestHandler;
-  readonly policyResponder: RequestHandler;
+  readonly socketmap: RequestHandler;
+  readonly policy: RequestHandler;
   readonly limits: Limits;
+}
+
+/** The settings in force. They are read on each use, so a swap takes effect from the next request on. */
+export interface SettingsSource {
+  /** null: there are none yet, and clients wait. */
+  readonly current: ServerSettings | null;
+  /** Calls a listener after each swap. */
+  onSwap(listener: (settings: ServerSettings) => void): void;
 }
 
 /** Is notified of connections. */
@@ -44,7 +52,7 @@ const SHORT_STALL = 1;
 export class Server {
   readonly #log: Log;
   readonly #observer: ConnectionObserver | null;
-  #settings: ServerSettings | null;
+  readonly #source: SettingsSource;
   readonly #listeners: (Listener & { readonly protocol: Protocol })[] = [];
   readonly #connections = new ConnectionSet<Connection>();
   readonly #requestSlots = new Semaphore(Number.POSITIVE_INFINITY, deferToNextTick);
@@ -63,9 +71,8 @@ export class Server {
   #accepted = 0;
   #dropped = 0;
 
-  /** @param settings null: they are set later, and clients wait until then */
-  constructor(settings: ServerSettings | null, log: Log, observer: ConnectionObserver | null = null) {
-    this.#settings = null;
+  constructor(source: SettingsSource, log: Log, observer: ConnectionObserver | null = null) {
+    this.#source = source;
     this.#log = log;
     this.#observer = observer;
     this.#throttledLog = new ThrottledLog(log);
@@ -75,7 +82,8 @@ export class Server {
       serve: (pending) => this.#serve(pending),
       onClose: () => this.#onConnectionClosed(),
     });
-    if (settings !== null) this.settings = settings;
+    source.onSwap((settings) => this.#apply(settings));
+    if (source.current !== null) this.#apply(source.current);
   }
 
   /** Addresses of the listening sockets: PATH or HOST:PORT. */
@@ -91,19 +99,6 @@ export class Server {
     const { size: open } = this.#connections;
     const { waiting, refused } = this.#admission;
     return { open, waiting, accepted: this.#accepted, refused, dropped: this.#dropped };
-  }
-
-  get settings(): ServerSettings {
-    if (this.#settings === null) throw new Error("the server has no settings yet");
-    return this.#settings;
-  }
-
-  /** Takes effect from the next request on. Connections keep the limits of a single connection that they began with. */
-  set settings(settings: ServerSettings) {
-    this.#settings = settings;
-    this.#options = {};
-    this.#requestSlots.resize(settings.limits.requestsMax);
-    this.#admission.limits = settings.limits;
   }
 
   /** @param rights of the files of UNIX sockets; @throws ConfigError where an address cannot be bound */
@@ -157,6 +152,20 @@ export class Server {
     await this.#emptied();
   }
 
+  /** Connections keep the limits of a single connection that they began with. */
+  #apply({ limits }: ServerSettings): void {
+    this.#options = {};
+    this.#requestSlots.resize(limits.requestsMax);
+    this.#admission.limits = limits;
+  }
+
+  /** Read only while clients are served, which begins with the first settings. */
+  get #settings(): ServerSettings {
+    const { current } = this.#source;
+    if (current === null) throw new Error("the server has no settings yet");
+    return current;
+  }
+
   #stopListening(): void {
     for (const listener of this.#listeners.splice(0)) listener.close();
   }
@@ -184,24 +193,25 @@ export class Server {
   }
 
   #decoderFor(protocol: Protocol): RequestDecoder {
-    const { requestMax } = this.settings.limits;
+    const { requestMax } = this.#settings.limits;
     return protocol === "socketmap" ? new NetstringDecoder(requestMax) : new PolicyDecoder(requestMax);
   }
 
   #optionsFor(protocol: Protocol): ConnectionOptions {
     this.#options[protocol] ??= {
-      limits: this.settings.limits,
+      limits: this.#settings.limits,
       requestSlots: this.#requestSlots,
       clock: this.#sweep,
-      handler: protocol === "socketmap" ? () => this.settings.responder : () => this.settings.policyResponder,
+      handler: protocol === "socketmap" ? () => this.#settings.socketmap : () => this.#settings.policy,
     };
     return this.#options[protocol];
   }
 
   /** Closes connections whose time-out has passed. @returns false: there are no connections left to check */
   #checkTimeouts(): boolean {
-    if (this.#settings === null) return true;
-    const { bytesMax, requestTimeout } = this.#settings.limits;
+    const { current } = this.#source;
+    if (current === null) return true;
+    const { bytesMax, requestTimeout } = current.limits;
     const maxStall = this.#bytes > bytesMax ? SHORT_STALL : sweepsIn(requestTimeout);
     const before = this.#dropped;
     this.#bytes = 0;

@@ -216,8 +216,8 @@ describe("requests", () => {
     await rig.start({ requestsMax: 1 });
     const both = rig.client().ask("slow1", "slow2");
     await until(() => rig.backend.pending.length === 1);
-    const { settings } = rig.server;
-    rig.server.settings = { ...settings, limits: { ...settings.limits, requestsMax: 2 } };
+    const { settings } = rig;
+    rig.active.swap({ ...settings, limits: { ...settings.limits, requestsMax: 2 } });
     await until(() => rig.backend.pending.length === 2);
     for (const { answer } of rig.backend.pending) answer(present);
     await both.reads(ok("slow1", "slow2"));
@@ -394,8 +394,8 @@ describe("connections of one client", () => {
     await rig.start({}, tcp);
     const first = rig.client();
     await first.ask("fred").reads(ok("fred"));
-    const { settings } = rig.server;
-    rig.server.settings = { ...settings, limits: { ...settings.limits, connectionsPerClient: 1 } };
+    const { settings } = rig;
+    rig.active.swap({ ...settings, limits: { ...settings.limits, connectionsPerClient: 1 } });
     const second = rig.client().ask("fred");
     await until(() => counts().waiting === 1);
     first.socket.destroy();

@@ -289,7 +289,7 @@ describe("mistakes", () => {
   it.each([
     [["check"], "check takes addresses"],
     [["check", "-x"], "unknown option -x"],
-    [["check", "-v", "--socket", "/x", "anna"], "-v explains what the store says"],
+    [["check", "-v", "--socket", "/x", "anna"], "-v explains answers of the store"],
     [["check", "--socket", "nowhere", "anna"], "--socket takes a path or HOST:PORT, not nowhere"],
     [["nonsense"], "unknown command nonsense"],
     [["-U250"], "unknown option -U250"],
@@ -329,7 +329,7 @@ describe("a daemon that is not there", () => {
 
   it.each([
     ["hangs up", "", "the daemon closed the connection"],
-    ["talks nonsense", "hello", "the reply is no netstring: missing length"],
+    ["talks nonsense", "hello", "the reply is not a netstring: missing length"],
   ])("or %s, likewise", async (_name, answer, problem) => {
     const path = join(folder, `odd-${answer.length}`);
     const odd: NetServer = createServer((socket) => socket.resume().end(answer)).listen(path);

@@ -58,13 +58,13 @@ describe("the socket", () => {
     const observed = await start("smmap_control_socket: disabled");
     expect(readdirSync(observed.at("socket"))).toEqual([]);
     const { status, err } = await run(observed, "status");
-    expect([status, err]).toEqual([78, "smmapd: smmap_control_socket: it is disabled, so no daemon can be asked\n"]);
+    expect([status, err]).toEqual([78, "smmapd: smmap_control_socket is disabled, so no daemon can be reached\n"]);
   });
 
   it("is not worth a daemon that does not start", async () => {
     const observed = await start("smmap_control_socket: {configdirectory}/missing/control");
     const missing = observed.at("missing");
-    const advice = `there is no folder ${missing}; make it (install -d -o wilma -m 755 ${missing}) and restart smmapd`;
+    const advice = `there is no folder ${missing}; create it (install -d -o wilma -m 755 ${missing}) and restart smmapd`;
     expect(observed.lines).toContainEqual(`warning: smmap_control_socket: ${advice}`);
     expect(await observed.ask("anna@village.example")).toEqual(["OK anna@village.example"]);
   });
@@ -118,14 +118,14 @@ describe("on the socket", () => {
   });
 
   it.each([
-    ["junk", "the request is no JSON"],
-    ["", "the request is no JSON"],
+    ["junk", "the request is not JSON"],
+    ["", "the request is not JSON"],
     ["null", 'the command is neither "status" nor "purge"'],
     ["[]", 'the command is neither "status" nor "purge"'],
     ['{"command":"stop"}', 'the command is neither "status" nor "purge"'],
-    ['{"command":"purge","addresses":"anna"}', "the addresses are no list of texts"],
-    ['{"command":"purge","addresses":[1]}', "the addresses are no list of texts"],
-    ['{"command":"purge","addresses":null}', "the addresses are no list of texts"],
+    ['{"command":"purge","addresses":"anna"}', "the addresses are not a list of strings"],
+    ['{"command":"purge","addresses":[1]}', "the addresses are not a list of strings"],
+    ['{"command":"purge","addresses":null}', "the addresses are not a list of strings"],
   ])("%j is told what is wrong, and nothing is purged", async (line, error) => {
     const observed = await start();
     await observed.ask("anna@village.example");
@@ -243,7 +243,7 @@ describe("smmapd status", () => {
   it("says that nobody is there", async () => {
     const observed = new ObservedServer();
     started.push(observed);
-    const nobody = `smmapd: no smmapd is running behind ${observed.at("socket/smmap-control")}.*\n`;
+    const nobody = `smmapd: no smmapd is listening on ${observed.at("socket/smmap-control")}.*\n`;
     expect(await run(observed, "status")).toEqual({ status: 69, out: "", err: nobody });
     expect(await run(observed, "purge")).toEqual({ status: 69, out: "", err: nobody });
   });
@@ -253,7 +253,7 @@ describe("smmapd status", () => {
     started.push(observed);
     const folder = observed.at("socket");
     rmSync(folder, { recursive: true });
-    const advice = `make it (install -d -o wilma -m 755 ${folder}) and restart smmapd`;
+    const advice = `create it (install -d -o wilma -m 755 ${folder}) and restart smmapd`;
     const err = `smmapd: smmap_control_socket: there is no folder ${folder}; ${advice}\n`;
     for (const command of ["status", "purge"]) {
       expect(await run(observed, command)).toEqual({ status: 69, out: "", err });
@@ -264,7 +264,7 @@ describe("smmapd status", () => {
     const observed = await start();
     const { status, err } = await run(observed, "status", "anna");
     expect(status).toBe(64);
-    expect(err).toContain("status takes no anna");
+    expect(err).toContain("status takes no argument: anna");
   });
 });
 

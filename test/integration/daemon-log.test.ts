@@ -56,13 +56,13 @@ describe("the program", () => {
     child.kill("SIGTERM");
     expect(await exited).toEqual({ status: 0, signal: null });
     const tag = "cyrus/smmap[]";
-    expect(await told("ending")).toEqual([
+    expect(await told("shutting down")).toEqual([
       `${tag} 183 executed`,
       `${tag} 181 store test: smmap_store: ./store.mjs`,
       `${tag} 181 ${listening()}`,
       `${tag} 183 accepted connection`,
       `${tag} 181 auditlog: ok userid=<fred> client=<[unix socket]>`,
-      `${tag} 181 ending: SIGTERM`,
+      `${tag} 181 shutting down: SIGTERM`,
     ]);
   });
 
@@ -71,12 +71,12 @@ describe("the program", () => {
     await told(listening());
     folder.configure("smmap_log_format: syslog\nsyslog_prefix: two\ndebug: yes");
     child.kill("SIGHUP");
-    await told("configuration read again");
+    await told("configuration reloaded");
     const client = await SocketmapClient.connect(folder.socket);
     expect(await told("accepted connection")).toEqual([
       "one/smmap[] 21 store test: smmap_store: ./store.mjs",
       `one/smmap[] 21 ${listening()}`,
-      "two/smmap[] 21 configuration read again",
+      "two/smmap[] 21 configuration reloaded",
       "two/smmap[] 23 accepted connection",
     ]);
     client.close();

@@ -77,7 +77,7 @@ function storeLine(): Promise<string> {
 
 async function reload(times: number): Promise<void> {
   daemon?.signal("SIGHUP");
-  await daemon?.says(/configuration read again/, times);
+  await daemon?.says(/configuration reloaded/, times);
 }
 
 it("five hundred look-ups by four connections cost one wrong password, and status tells why they fail", async () => {

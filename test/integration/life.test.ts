@@ -63,22 +63,22 @@ describe("life", () => {
     expect(await ask("+news")).toBe("OK +news");
     folder.configure(`smmap_test_rights: none\nsmmap_listen: ${folder.at("elsewhere")}`);
     process.emit("SIGHUP");
-    await says(/configuration read again/);
+    await says(/configuration reloaded/);
     expect(text).toContain("smmap_listen has changed");
     expect(await ask("+news")).toBe("NOTFOUND Mailbox does not exist");
     text = "";
     folder.configure("smmap_test_rights: none");
     process.emit("SIGHUP");
-    await says(/configuration read again/);
+    await says(/configuration reloaded/);
     // It listens there all the time.
     expect(text).not.toContain("has changed");
     folder.configure("smmap_query_timeout: soon");
     process.emit("SIGHUP");
-    await says(/the old configuration stays/);
+    await says(/reload failed, keeping the running configuration/);
     const idle = await SocketmapClient.connect(folder.socket);
     expect(await idle.ask("fred")).toBe("OK fred");
     process.emit("SIGTERM");
-    await says(/ending: SIGTERM/);
+    await says(/shutting down: SIGTERM/);
     await idle.receiveAll();
     idle.close();
     expect(await life).toBe(0);
@@ -102,7 +102,7 @@ describe("life", () => {
     await says(/listening on/);
     expect(await ask()).toBe("OK fred");
     expect(await life).toBe(0);
-    expect(text).toContain("ending: used for 1 connections");
+    expect(text).toContain("shutting down: used for 1 connections");
   });
 
   it("ends at once when it is told twice", async () => {
@@ -111,7 +111,7 @@ describe("life", () => {
     const busy = await SocketmapClient.connect(folder.socket);
     expect(await busy.ask("fred")).toBe("OK fred");
     process.emit("SIGTERM");
-    await says(/ending: SIGTERM/);
+    await says(/shutting down: SIGTERM/);
     process.emit("SIGTERM");
     await busy.receiveAll();
     busy.close();

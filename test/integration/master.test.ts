@@ -195,7 +195,7 @@ describe("processes", () => {
     const first = await connect();
     const second = await connect();
     expect([await first.ask("fred"), await second.ask("fred")]).toEqual(["OK fred", "OK fred"]);
-    await until(() => logged("ending: used for 2 connections") === 1);
+    await until(() => logged("shutting down: used for 2 connections") === 1);
     const [used] = master?.children ?? [];
     expect(await askOnce()).toBe("OK fred");
     expect(master?.children).toHaveLength(2);
@@ -214,7 +214,7 @@ describe("processes", () => {
     expect(await client.ask("fred")).toBe("OK fred");
     client.close();
     await until(() => !master?.children.includes(children[0] ?? 0));
-    expect(logged("ending: no connection for 1 s")).toBe(1);
+    expect(logged("shutting down: no connection for 1 s")).toBe(1);
     // The next one has served nobody, and stays until somebody has come and gone.
     await until(() => logged("executed") === 2);
     expect(await askOnce()).toBe("OK fred");
@@ -233,7 +233,7 @@ describe("processes", () => {
     const { children } = master as Master;
     utimesSync(folder.at("dist/src/main.js"), 1, 1);
     // With each connection it looks.
-    while (logged("ending: the program has changed") === 0) {
+    while (logged("shutting down: the program file was replaced") === 0) {
       expect(await askOnce()).toBe("OK fred");
       await delay(100);
     }
@@ -251,7 +251,7 @@ describe("signals", () => {
     expect([await busy.ask("fred"), await idle.ask("fred")]).toEqual(["OK fred", "OK fred"]);
     const [first = 0] = (master as Master).children;
     signal(first, "SIGHUP");
-    await until(() => logged("ending: SIGHUP") === 1);
+    await until(() => logged("shutting down: SIGHUP") === 1);
     expect(await askOnce()).toBe("OK fred");
     let isIdleClosed = false;
     const closed = idle.receiveAll().then(() => {
@@ -296,7 +296,7 @@ describe("signals", () => {
       }
     }
     expect(await askOnce()).toBe("OK fred");
-    expect(logged("ending: SIGHUP")).toBeGreaterThan(0);
+    expect(logged("shutting down: SIGHUP")).toBeGreaterThan(0);
     expectQuietButForUnborn();
   });
 
@@ -321,7 +321,7 @@ describe("signals", () => {
     expect(await askOnce("+news")).toBe("OK +news");
     folder.configure("debug: yes\nsmmap_test_rights: none");
     master?.hangUp();
-    await until(() => logged("ending: SIGHUP") > 0);
+    await until(() => logged("shutting down: SIGHUP") > 0);
     expect(await askOnce("+news")).toBe("NOTFOUND Mailbox does not exist");
     expectQuiet();
   });

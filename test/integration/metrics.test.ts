@@ -10,10 +10,10 @@ let observed: ObservedServer;
 
 afterEach(() => observed.close());
 
-const start = async (config = "", isLasting = true) => {
+const start = async (config = "", isLongLived = true) => {
   observed = await ObservedServer.start({
     config: `smmap_metrics_listen: {configdirectory}/metrics\n${config}`,
-    isLasting,
+    isLongLived,
   });
 };
 
@@ -321,7 +321,7 @@ describe("HTTP", () => {
 
   it("is not there under master(8), where processes come and go", async () => {
     await start("", false);
-    expect(observed.lines).toContain("warning: smmap_metrics_listen counts for nothing under master(8)");
+    expect(observed.lines).toContain("warning: smmap_metrics_listen is ignored under master(8)");
     await expect(get("/healthz")).rejects.toThrow("ENOENT");
   });
 

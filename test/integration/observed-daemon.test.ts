@@ -59,14 +59,16 @@ describe("a running daemon", () => {
   it("tells of reloads, whether they succeed or fail", async () => {
     await start("");
     daemon?.signal("SIGHUP");
-    await daemon?.says(/configuration read again/);
+    await daemon?.says(/configuration reloaded/);
     expect((await status()).reloads).toMatchObject({ succeeded: 1, failed: 0 });
     folder.configure("smmap_request_max: many");
     daemon?.signal("SIGHUP");
-    await daemon?.says(/the old configuration stays/);
+    await daemon?.says(/reload failed, keeping the running configuration/);
     const { reloads, recentProblems } = await status();
     expect(reloads).toMatchObject({ succeeded: 1, failed: 1 });
-    expect(recentProblems[0]?.message).toMatch(/^the old configuration stays: .*smmap_request_max/);
+    expect(recentProblems[0]?.message).toMatch(
+      /^reload failed, keeping the running configuration: .*smmap_request_max/,
+    );
   });
 
   it("serves metrics, and says where", async () => {
@@ -82,7 +84,7 @@ describe("a running daemon", () => {
 
   it("counts what its workers do, shows each, and reaches all their caches", async () => {
     await start("smmap_workers: 3\nsmmap_metrics_listen: 127.0.0.1:0");
-    await daemon?.says(/3 processes serve/);
+    await daemon?.says(/3 processes are serving/);
     const [, address = ""] = /serving metrics on (\S+)/.exec(daemon?.text ?? "") ?? [];
     const scrape = async () => await (await fetch(`http://${address}/metrics`)).text();
     const sum = async (series: RegExp) =>
@@ -99,7 +101,7 @@ describe("a running daemon", () => {
     expect([statuses.length, answered]).toEqual([3, 60]);
     const worker = statuses.find(({ pid }) => pid !== daemon?.pid);
     process.kill(worker?.pid ?? 0, "SIGKILL");
-    await daemon?.says(/another takes its place/);
+    await daemon?.says(/will be replaced/);
     await expect.poll(async () => JSON.parse(await run("status", "--json")).length, { timeout: 20_000 }).toBe(3);
     expect(await sum(/^smmapd_build_info\{.*\} (1)$/gm)).toBe(3);
   });
@@ -108,8 +110,8 @@ describe("a running daemon", () => {
     await start("");
     folder.configure("smmap_metrics_listen: 0\nsmmap_control_socket: disabled");
     daemon?.signal("SIGHUP");
-    await daemon?.says(/smmap_metrics_listen has changed: that takes a restart/);
-    await daemon?.says(/smmap_control_socket has changed: that takes a restart/);
+    await daemon?.says(/smmap_metrics_listen has changed: restart smmapd to apply it/);
+    await daemon?.says(/smmap_control_socket has changed: restart smmapd to apply it/);
   });
 
   it("takes its control socket away at the end", async () => {
@@ -132,7 +134,7 @@ describe("a running daemon", () => {
     const asOther = promisify(execFile)(program, ["status", "-C", folder.configFile], { uid: 2, gid: 2 });
     await expect(asOther).rejects.toMatchObject({
       code: 69,
-      stderr: expect.stringContaining("only root and the user that the daemon runs as may ask it"),
+      stderr: expect.stringContaining("only root and the user that the daemon runs as may connect"),
     });
   });
 

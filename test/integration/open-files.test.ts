@@ -28,7 +28,9 @@ async function connect(): Promise<SocketmapClient> {
 }
 
 it("says how many clients it has room for", async () => {
-  await daemon.says(/warning: smmap_connections_max: the limit of 200 open files leaves room for 88 clients, and 12 /);
+  await daemon.says(
+    /warning: smmap_connections_max: the limit of 200 open files leaves room for 88 connections and 12 /,
+  );
 });
 
 it("serves as many, lets some wait, and tells the others to try again", async () => {

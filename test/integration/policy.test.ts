@@ -7,6 +7,7 @@ import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { silentLog } from "../../fixtures/store-conformance.ts";
 import { testLimits, testTexts as texts } from "../../fixtures/test-server.ts";
 import { villageRules } from "../../fixtures/village.ts";
+import { ActiveService } from "../../src/daemon/active-service.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../src/engine/verdict.ts";
 import { Server, type ServerSettings } from "../../src/net/server.ts";
@@ -19,6 +20,7 @@ import type { Log } from "../../src/store/store.ts";
 const warnings: string[] = [];
 const log: Log = { ...silentLog, warning: (message) => void warnings.push(message) };
 let village: MemoryStore;
+let active: ActiveService<ServerSettings>;
 let server: Server;
 const clients: Client[] = [];
 
@@ -33,8 +35,8 @@ function settings(
   const accessMaps = { names: new Set(["access", "zugang"]), texts };
   const rest = { judge, policy, audit: null };
   return {
-    responder: new SocketmapHandler({ value, accessMaps, acceptCache: null, ...rest }),
-    policyResponder: new PolicyHandler({ texts, countsSize, log, ...rest }),
+    socketmap: new SocketmapHandler({ value, accessMaps, acceptCache: null, ...rest }),
+    policy: new PolicyHandler({ texts, countsSize, log, ...rest }),
     limits: { ...testLimits, requestMax: 1024 },
   };
 }
@@ -46,7 +48,8 @@ const rights = { mode: 0o600, uid: null, gid: null };
 
 beforeAll(async () => {
   village = memoryVillage({ promises: true });
-  server = new Server(settings(temporary), log);
+  active = new ActiveService(settings(temporary));
+  server = new Server(active, log);
   await server.listen(anywhere, rights);
   await server.listen(anywhere, rights, "policy");
 });
@@ -126,9 +129,9 @@ const actions: [recipient: string, size: string, action: string, permanentAction
 describe("policy delegation", () => {
   it.each(actions)("for %s and %s octets: %s", async (recipient, size, action, permanentAction = action) => {
     expect(await new Client().send(request(recipient, size)).action()).toBe(action);
-    server.settings = settings(permanent);
+    active.swap(settings(permanent));
     expect(await new Client().send(request(recipient, size)).action()).toBe(permanentAction);
-    server.settings = settings(temporary);
+    active.swap(settings(temporary));
   });
 
   it.each([
@@ -138,9 +141,9 @@ describe("policy delegation", () => {
   ])(
     "without lmtp_strict_quota takes no account of the size: for %s and %s octets: %s",
     async (recipient, size, action) => {
-      server.settings = settings(temporary, "key", { countsSize: false });
+      active.swap(settings(temporary, "key", { countsSize: false }));
       expect(await new Client().send(request(recipient, size)).action()).toBe(action);
-      server.settings = settings(temporary);
+      active.swap(settings(temporary));
     },
   );
 
@@ -209,9 +212,9 @@ describe("an access map", () => {
     "says of %s: %s",
     async (recipient, _size, action, permanentAction = action) => {
       expect(await ask("access", recipient)).toBe(`OK ${action}`);
-      server.settings = settings(permanent);
+      active.swap(settings(permanent));
       expect(await ask("zugang", recipient)).toBe(`OK ${permanentAction}`);
-      server.settings = settings(temporary);
+      active.swap(settings(temporary));
     },
   );
 
@@ -222,13 +225,13 @@ describe("an access map", () => {
   });
 
   it("leaves OK's value to other maps, which give the mailbox's name where that is wanted", async () => {
-    server.settings = settings(temporary, "mailbox");
+    active.swap(settings(temporary, "mailbox"));
     expect(await ask("access", "anna@village.example")).toBe("OK DUNNO");
     expect(await ask("cyrus", "anna+Lists@village.example")).toBe("OK user.anna.Lists");
     expect(await ask("cyrus", "hugo@hill.example")).toBe("OK hill.example!user.hugo");
     expect(await ask("cyrus", "nobody@village.example")).toBe("NOTFOUND Mailbox does not exist");
     expect(await ask("cyrus", "dora@village.example")).toBe("TEMP Over quota");
-    server.settings = settings(temporary);
+    active.swap(settings(temporary));
   });
 
   it("fails like any other", async () => {

@@ -100,10 +100,10 @@ describe.skipIf(!isRoot)("root's rights", () => {
     [
       "a user that there is not",
       "smmap_user: nosuchuser",
-      "smmap_user: root has started smmapd, which becomes the user",
+      "smmap_user: started by root, smmapd has to become the user",
     ],
     ["a group that there is not", `cyrus_user: ${USER}\ncyrus_group: nosuchgroup`, "there is no group nosuchgroup"],
-    ["root by the way", "cyrus_user: root", "cyrus_user: root is root; if that is really meant, say so in smmap_user"],
+    ["root by the way", "cyrus_user: root", "cyrus_user: root is root; to run smmapd as root, name it in smmap_user"],
   ])("are not taken into service for %s", async (_what, lines, message) => {
     expect(await refusal(lines)).toContain(message);
   });
@@ -115,11 +115,15 @@ describe.skipIf(!isRoot)("root's rights", () => {
     for (let i = 0; i < 2; i++) {
       const daemon = launch();
       await daemon.says(/listening on/);
-      await daemon.says(/warning: SIGHUP will change nothing until the user of smmapd may read its configuration/);
+      await daemon.says(
+        /warning: a reload \(SIGHUP\) will fail until the user that smmapd runs as can read the configuration file/,
+      );
       const client = await SocketmapClient.connect(folder.at("roots/smmap"));
       expect(await client.ask("fred")).toBe("OK fred");
       daemon.signal("SIGHUP");
-      await daemon.says(/error: the old configuration stays: can't open configuration file .*Permission denied/);
+      await daemon.says(
+        /error: reload failed, keeping the running configuration: can't open configuration file .*Permission denied/,
+      );
       expect(await client.ask("fred")).toBe("OK fred");
       client.close();
       daemon.signal("SIGTERM");
@@ -151,7 +155,7 @@ describe.skipIf(!isRoot)("smmapd check by root", () => {
     expect(await ask()).toBe("TEMP Mailbox look-up failed, try again later");
     const { status, stdout, stderr } = check("fred");
     expect({ status, stdout }).toEqual({ status: 75, stdout: "fred: TEMP Mailbox look-up failed, try again later\n" });
-    expect(stderr).toContain(`smmapd: the store was asked as ${USER} (smmap_user; uid ${id("-u", USER)}, gid`);
+    expect(stderr).toContain(`smmapd: the look-ups were made as ${USER} (smmap_user; uid ${id("-u", USER)}, gid`);
     expect(check("-v", "fred").stdout).toContain(`\n  user      ${USER} (smmap_user; uid ${id("-u", USER)}, gid`);
   });
 
@@ -171,14 +175,14 @@ describe.skipIf(!isRoot)("smmapd check by root", () => {
   it("stays root where smmap_user says so", () => {
     makeDatabase("smmap_user: root", null);
     expect(check("-v", "fred")).toMatchObject({ status: 0, stderr: "" });
-    expect(check("-v", "fred").stdout).toContain("\n  user      root, as smmap_user says\n");
+    expect(check("-v", "fred").stdout).toContain("\n  user      root, as set in smmap_user\n");
   });
 
   it("is refused, as the daemon is, where there is no such user", () => {
     makeDatabase("smmap_user: nosuchuser", null);
     const { status, stderr } = check("fred");
     expect(status).toBe(78);
-    expect(stderr).toContain("smmap_user: root has started smmapd, which becomes the user nosuchuser");
+    expect(stderr).toContain("smmap_user: started by root, smmapd has to become the user nosuchuser");
   });
 
   async function daemonListens(): Promise<void> {
@@ -226,7 +230,7 @@ describe("the folder of a socket", () => {
     chmodSync(folder.at("open"), 0o777);
     const daemon = await start(`smmap_listen: ${folder.at("open/smmap")}`);
     expect(daemon.text).toContain(
-      `warning: smmap_listen: everybody can write in ${folder.at("open")}, so sendmail refuses`,
+      `warning: smmap_listen: ${folder.at("open")} is writable by everybody, so sendmail refuses`,
     );
   });
 
@@ -234,7 +238,7 @@ describe("the folder of a socket", () => {
     mkdirSync(folder.at("closed"), { mode: 0o700 });
     const lines = `smmap_listen: ${folder.at("closed/smmap")}`;
     const daemon = await start(lines);
-    const problem = `warning: smmap_listen: only its owner can look into ${folder.at("closed")}`;
+    const problem = `warning: smmap_listen: ${folder.at("closed")} is accessible to its owner only`;
     expect(daemon.text).toContain(problem);
     await daemon.kill();
     const other = await start(`${lines}\nsmmap_socket_mode: 0600`);

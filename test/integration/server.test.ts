@@ -99,8 +99,8 @@ describe("requests", () => {
     const policy = { overQuotaIsPermanent: false, failureIsAccepted: false };
     const judge = new RecipientJudge({ recipients: broken, store, policy, log });
     const none = { accessMaps: null, acceptCache: null, audit: null };
-    const responder = new SocketmapHandler({ judge, policy, value: "key", ...none });
-    rig.server.settings = { ...rig.server.settings, responder };
+    const socketmap = new SocketmapHandler({ judge, policy, value: "key", ...none });
+    rig.active.swap({ ...rig.settings, socketmap });
     await client().ask("fred").reads(TEMP);
     expect(rig.lines[0]).toMatch(/^internal error: SyntaxError/);
   });
@@ -243,7 +243,7 @@ describe("the limit", () => {
     first.socket.destroy();
     await third.reads(ok("barney"));
     const fourth = client().ask("fred");
-    rig.server.settings = { ...rig.server.settings, limits: { ...rig.server.settings.limits, connectionsMax: 3 } };
+    rig.active.swap({ ...rig.settings, limits: { ...rig.settings.limits, connectionsMax: 3 } });
     await fourth.reads(ok("fred"));
   });
 });

@@ -140,7 +140,7 @@ describe("a logger", () => {
     }
     const kept = server.messages.length - 2;
     expect(kept).toBeGreaterThan(10_000);
-    expect(last).toBe(`${sent - kept} log lines were lost: nobody took them in time`);
+    expect(last).toBe(`${sent - kept} log lines were lost, because they could not be written in time`);
     expect(texts(server.messages).slice(1, -1)).toEqual(Array.from({ length: kept }, (_, i) => `message ${i}`));
   });
 
@@ -180,7 +180,7 @@ describe("a logger", () => {
     const text = await told(/second/);
     const head = "cyrus/smmap[4711]: ";
     expect(text.split("\n").slice(0, -1)).toEqual([
-      `${head}error: syslog: spawn logger ENOENT; log lines go to standard error meanwhile`,
+      `${head}error: syslog: spawn logger ENOENT; log lines go to standard error until it works`,
       `${head}notice: first`,
       `${head}warning: second`,
     ]);
@@ -219,7 +219,7 @@ describe("a syslog daemon", () => {
     log.notice("first");
     const problem = `logger ended with status 1: logger: socket ${server.directory}/log: No such file or directory`;
     expect(await told(/first/)).toBe(
-      `cyrus/smmap[4711]: error: syslog: ${problem}; log lines go to standard error meanwhile\n` +
+      `cyrus/smmap[4711]: error: syslog: ${problem}; log lines go to standard error until it works\n` +
         "cyrus/smmap[4711]: notice: first\n",
     );
     log.notice("second");
@@ -229,6 +229,6 @@ describe("a syslog daemon", () => {
     log.notice("third");
     await arrived(1);
     vi.advanceTimersByTime(1_000);
-    expect(texts(await arrived(2))).toEqual(["third", "syslog: logger works again"]);
+    expect(texts(await arrived(2))).toEqual(["third", "syslog: logger is working again"]);
   });
 });

@@ -82,7 +82,7 @@ describe("socket activation", () => {
     expect(await client.ask("+news")).toBe("OK +news");
     folder.configure("smmap_listen: /nowhere/is/not/used\nsmmap_test_rights: none");
     daemon.signal("SIGHUP");
-    await daemon.says(/configuration read again/);
+    await daemon.says(/configuration reloaded/);
     expect(await client.ask("+news")).toBe("NOTFOUND Mailbox does not exist");
     client.close();
   });

@@ -22,12 +22,12 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** Resolves when so many processes serve. */
+/** Resolves when so many processes are serving. */
 async function start(count: number, lines = "", options: DaemonOptions = {}): Promise<Daemon> {
   folder.configure(`smmap_workers: ${count}\n${lines}`);
   const daemon = new Daemon(folder, options);
   daemons.push(daemon);
-  await daemon.says(new RegExp(`${count} processes serve`));
+  await daemon.says(new RegExp(`${count} processes are serving`));
   return daemon;
 }
 
@@ -88,7 +88,7 @@ describe("workers", () => {
       folder.configure(`smmap_workers: 3\nsmmap_test_rights: ${reload % 2 === 0 ? "lp" : "none"}`);
       const before = load.answers;
       daemon.signal("SIGHUP");
-      await Promise.race([daemon.says(/configuration read again/, reload), load.done]);
+      await Promise.race([daemon.says(/configuration reloaded/, reload), load.done]);
       // All of them have it now.
       const expected = reload % 2 === 0 ? "OK +news" : "NOTFOUND Mailbox does not exist";
       for (let i = 0; i < 20; i++) {
@@ -99,14 +99,14 @@ describe("workers", () => {
       while (load.answers < before + 50) await Promise.race([new Promise(setImmediate), load.done]);
     }
     await load.stop();
-    expect(daemon.text).not.toMatch(/error|has ended/);
+    expect(daemon.text).not.toMatch(/error|has exited/);
   });
 
   it("keep the old configuration if the new one is broken", async () => {
     const daemon = await start(2);
     folder.configure("smmap_workers: 2\nsmmap_test_rights: none\nsmmap_query_timeout: soon");
     daemon.signal("SIGHUP");
-    await daemon.says(/the old configuration stays/);
+    await daemon.says(/reload failed, keeping the running configuration/);
     for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
   });
 
@@ -122,16 +122,16 @@ describe("workers", () => {
     folder.configure(`${lines}\nsmmap_listen: ${folder.at("other")}`);
     daemon.signal("SIGHUP");
     await daemon.says(
-      /error: the old configuration stays: smmap_workers: a process could not be started: spawn .*EAGAIN/,
+      /error: reload failed, keeping the running configuration: smmap_workers: a process could not be started: spawn .*EAGAIN/,
     );
     expect(workersOf(daemon)).toEqual(before);
     for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
     // debug: yes would tell of each connection; a change of smmap_listen would be told of.
-    expect(daemon.text).not.toMatch(/debug:|smmap_listen has changed|configuration read again|has ended/);
+    expect(daemon.text).not.toMatch(/debug:|smmap_listen has changed|configuration reloaded|has exited/);
     processesMax(4096);
     folder.configure(lines);
     daemon.signal("SIGHUP");
-    await daemon.says(/configuration read again/);
+    await daemon.says(/configuration reloaded/);
     expect(workersOf(daemon)).toHaveLength(3);
     for (let i = 0; i < 20; i++) {
       expect(await (await connect()).ask("+news")).toBe("NOTFOUND Mailbox does not exist");
@@ -143,11 +143,11 @@ describe("workers", () => {
     const daemon = await start(2);
     folder.configure("smmap_workers: 4");
     daemon.signal("SIGHUP");
-    await daemon.says(/configuration read again/, 1);
+    await daemon.says(/configuration reloaded/, 1);
     expect(workersOf(daemon)).toHaveLength(3);
     folder.configure("smmap_workers: 1");
     daemon.signal("SIGHUP");
-    await daemon.says(/configuration read again/, 2);
+    await daemon.says(/configuration reloaded/, 2);
     await until(() => workersOf(daemon).length === 0);
     expect(await (await connect()).ask("fred")).toBe("OK fred");
     expect(daemon.text).not.toMatch(/error/);
@@ -157,7 +157,7 @@ describe("workers", () => {
     const daemon = await start(3);
     const before = workersOf(daemon);
     for (const pid of before) process.kill(pid, "SIGKILL");
-    await daemon.says(/worker \d+ has ended \(SIGKILL\); another takes its place/, 2);
+    await daemon.says(/worker \d+ has exited \(SIGKILL\) and will be replaced/, 2);
     expect(await (await connect()).ask("fred")).toBe("OK fred");
     await until(() => workersOf(daemon).length === 2 && !workersOf(daemon).some((pid) => before.includes(pid)));
   });
@@ -171,7 +171,7 @@ describe("workers", () => {
     await until(() => !isAlive(worker));
     daemon.signal("SIGCONT");
     await daemon.says(/internal error: Error: a mistake of the test's/);
-    await daemon.says(/worker \d+ has ended \(status 70\); another takes its place/);
+    await daemon.says(/worker \d+ has exited \(status 70\) and will be replaced/);
     await until(() => workersOf(daemon).length === 1);
   });
 
@@ -182,7 +182,7 @@ describe("workers", () => {
     const [busy] = some as [SocketmapClient];
     await Promise.all(some.map((client) => client.ask("fred")));
     daemon.signal("SIGTERM");
-    await daemon.says(/ending: SIGTERM/);
+    await daemon.says(/shutting down: SIGTERM/);
     let isIdleClosed = false;
     const closed = Promise.all(some.slice(1).map((client) => client.receiveAll())).then(() => {
       isIdleClosed = true;
@@ -227,7 +227,7 @@ describe("workers", () => {
     chmodSync(folder.configFile, 0o600);
     const daemon = new Daemon(folder);
     daemons.push(daemon);
-    await daemon.says(/3 processes serve/);
+    await daemon.says(/3 processes are serving/);
     const workers = workersOf(daemon);
     for (const pid of workers) expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+8\s+8\s+8\s+8$/m);
     // Nor does one that takes the place of another.

@@ -1,11 +1,12 @@
 /**
- * Cyrus' master(8), as a service sees it (master/service.c): it forks us with a pipe for status messages on descriptor 3
- * and the listening socket on descriptor 4, and counts by the messages who can take connections and whose end is a crash.
+ * The protocol between Cyrus' master(8) and a service (master/service.c): master forks a child with a pipe for status
+ * messages on descriptor 3 and the listening socket on descriptor 4. From the messages it knows which children accept
+ * connections and whether an exit is a crash.
  */
 import { fstatSync, writeSync } from "node:fs";
 import { endianness } from "node:os";
 
-/** Descriptors that master has left open for us. */
+/** Descriptors that a child inherits from master. */
 export interface MasterDescriptors {
   /** Pipe for messages. */
   readonly status: number;
@@ -15,12 +16,12 @@ export interface MasterDescriptors {
 
 const DESCRIPTORS: MasterDescriptors = { status: 3, listen: 4 };
 
-/** Messages of master/service.h. A fresh child counts as ready, so there is nothing to say at the start. */
+/** Messages of master/service.h. Master counts a new child as ready, so no message is sent at startup. */
 const UNAVAILABLE = 2;
-/** One more connection of a service that serves many of them at once, and stays ready. */
+/** A connection was accepted by a service that serves many at once, and stays ready. */
 const CONNECTION_MULTI = 4;
 
-export class Master {
+export class CyrusMaster {
   /** Name of the service in cyrus.conf. */
   readonly service: string;
   /** Descriptor of the listening socket. */
@@ -28,7 +29,6 @@ export class Master {
   readonly #status: number;
   readonly #pid: number;
   #isUnavailable = false;
-  /** It has ended, and left us behind. */
   #isGone = false;
 
   private constructor(service: string, pid: number, { status, listen }: MasterDescriptors) {
@@ -39,40 +39,41 @@ export class Master {
   }
 
   /**
+   * Variable and descriptors are both checked: programs started below a service inherit the variable, and Node.js may have
+   * opened the descriptors for itself.
    * @param pid of the child that master knows
-   * @returns null: we are no child of master's. The variable alone says little, for a shell below master has it too; so
-   * do the descriptors, which Node.js may have opened for itself.
+   * @returns null: the process is not a child of master's
    */
-  static find(
+  static detect(
     env: Readonly<Record<string, string | undefined>>,
     pid: number,
     descriptors = DESCRIPTORS,
-  ): Master | null {
+  ): CyrusMaster | null {
     const { CYRUS_SERVICE: service } = env;
     const { status, listen } = descriptors;
     const isChild = service !== undefined && kindOf(status) === "pipe" && kindOf(listen) === "socket";
-    return isChild ? new Master(service, pid, descriptors) : null;
+    return isChild ? new CyrusMaster(service, pid, descriptors) : null;
   }
 
-  /** Whether it has ended; known from the message that it did not take. */
+  /** Whether master has exited, as seen when a message could not be sent. */
   get isGone(): boolean {
     return this.#isGone;
   }
 
-  /** A connection was accepted. */
+  /** Reports an accepted connection. */
   reportConnection(): void {
-    // One that came just before we stopped listening: told now, master would take us for available.
+    // After "unavailable" the message would make master count this process as available again.
     if (!this.#isUnavailable) this.#report(CONNECTION_MULTI);
   }
 
-  /** No more connections from here on. An end after this is a planned one, whatever its status. */
+  /** Reports that no more connections are accepted. Master takes an exit after this as planned, whatever its status. */
   reportUnavailable(): void {
     if (this.#isUnavailable) return;
     this.#isUnavailable = true;
     this.#report(UNAVAILABLE);
   }
 
-  /** struct notify_message: two integers in the order of the host. */
+  /** Sends a struct notify_message: two integers in host byte order. */
   #report(message: number): void {
     const bytes = new DataView(new ArrayBuffer(8));
     const isLittle = endianness() === "LE";

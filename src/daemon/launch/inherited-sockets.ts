@@ -1,10 +1,10 @@
-/** Listening sockets of systemd's socket activation. */
+/** Listening sockets of systemd's socket activation (sd_listen_fds(3)). */
 import type { InheritedSocket } from "../../net/listener.ts";
 
-/** First descriptor of sd_listen_fds(3). */
+/** First inherited descriptor (SD_LISTEN_FDS_START). */
 const LISTEN_FDS_START = 3;
 
-/** The sockets of systemd's socket activation, by sd_listen_fds(3); none where they are meant for another process. */
+/** The inherited sockets; none where the variables are meant for another process. */
 export function activatedSockets(
   env: Readonly<Record<string, string | undefined>>,
   pid: number,

@@ -1,11 +1,11 @@
-/** A client on the standard input and output: started by inetd, or by a shell with a pipe. */
+/** A client on standard input and output: of inetd, or of a shell's pipe. */
 import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import type { Io } from "../../io.ts";
 import type { Client } from "../../net/connection.ts";
 
-/** What the standard input is: a client's connection, the end of a pipe or a file that holds requests, or neither. */
+/** What standard input is: a client's connection, a pipe or file with requests, or null: neither. */
 export type StandardInput = "socket" | "pipe" | null;
 
 export function standardInput({ stdinFd = 0 }: Pick<Io, "stdinFd">): StandardInput {
@@ -14,25 +14,25 @@ export function standardInput({ stdinFd = 0 }: Pick<Io, "stdinFd">): StandardInp
   return stat.isFIFO() || stat.isFile() ? "pipe" : null;
 }
 
-/** The client on the standard input and output. */
+/** The client on standard input and output. */
 export function standardClient(io: Io): Client {
   if (standardInput(io) !== "socket") return new Pipes(io.stdin, io.stdout);
-  // The stream of Node.js is made when it is asked for, and two sockets cannot share a descriptor.
+  // Node.js creates process.stdin on first access, and two sockets cannot share a descriptor: io.stdin must not be read.
   return new Socket({ fd: io.stdinFd ?? 0, allowHalfOpen: true });
 }
 
-/** Two streams that make one connection. */
+/** Two streams that form one connection. */
 export class Pipes extends Duplex {
   readonly #stdin: Readable;
   readonly #stdout: Writable;
-  #idle: NodeJS.Timeout | null = null;
+  #idleTimer: NodeJS.Timeout | null = null;
 
   constructor(stdin: Readable, stdout: Writable) {
     super({ allowHalfOpen: true });
     this.#stdin = stdin;
     this.#stdout = stdout;
     stdin.on("data", (chunk) => {
-      this.#idle?.refresh();
+      this.#idleTimer?.refresh();
       if (!this.push(chunk)) stdin.pause();
     });
     stdin.on("end", () => this.push(null));
@@ -40,10 +40,10 @@ export class Pipes extends Duplex {
     stdout.on("error", (error) => this.destroy(error));
   }
 
-  /** As that of a socket. */
+  /** As of a socket. */
   setTimeout(milliseconds: number): this {
-    if (this.#idle !== null) clearTimeout(this.#idle);
-    this.#idle = milliseconds === 0 ? null : setTimeout(() => this.emit("timeout"), milliseconds);
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    this.#idleTimer = milliseconds === 0 ? null : setTimeout(() => this.emit("timeout"), milliseconds);
     return this;
   }
 
@@ -52,7 +52,7 @@ export class Pipes extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#idle?.refresh();
+    this.#idleTimer?.refresh();
     this.#stdout.write(chunk, done);
   }
 

@@ -1,39 +1,37 @@
-/** The first of several processes, as a worker sees it; and what the two say to each other. */
+/** The messages between the primary process and its workers, and the worker's end of them. */
 import type { ImapdConf } from "../../config/imapd-conf.ts";
 import type { Report } from "../../metrics/report.ts";
 import type { ServedSocket } from "../../net/listener.ts";
-import type { Haste } from "../shutdown.ts";
+import type { ShutdownMode } from "../shutdown.ts";
 
-/** The first process has read the configuration, for a worker might not be allowed to. */
-export type WorkerOrder =
-  | { readonly order: "configure"; readonly conf: ImapdConf }
-  | { readonly order: "report" }
-  | { readonly order: "end"; readonly haste: Haste };
+/** From the primary process to a worker. It sends the options, since a worker may have no right to read the file. */
+export type WorkerCommand =
+  | { readonly command: "configure"; readonly conf: ImapdConf }
+  | { readonly command: "report" }
+  | { readonly command: "shutdown"; readonly mode: ShutdownMode };
 
-/** It serves with the configuration that it was told of, or it cannot. */
-export type WorkerReport = "serving" | "refused";
+/** From a worker: it serves with the configuration that was sent last, or keeps the one before. */
+export type WorkerStatus = "serving" | "refused";
 
-/** What it takes of a worker's `process`. */
+/** The part of a worker's `process` that exchanges messages. */
 export interface WorkerChannel {
-  on(event: "message", listener: (order: unknown) => void): unknown;
+  on(event: "message", listener: (command: unknown) => void): unknown;
   on(event: "disconnect", listener: () => void): unknown;
-  send?(message: WorkerReport | Report): unknown;
+  send?(message: WorkerStatus | Report): unknown;
   disconnect?(): void;
 }
 
-/** Who hears orders. */
-export interface WorkerDuties {
-  /** There is another configuration. */
+/** How a worker carries out commands. */
+export interface WorkerCommands {
+  /** There is a new configuration. */
   configure(): void;
-  end(reason: string, haste: Haste): void;
-  /** What it has done so far; null: it has hardly begun. */
-  report(): Report | null;
+  shutdown(reason: string, mode: ShutdownMode): void;
 }
 
-/** Descriptor of the first socket of a worker. */
+/** First descriptor of a worker's listening sockets. */
 const FIRST_SOCKET = 3;
 
-/** The environment of a worker. What is said to systemd is said by the first process. */
+/** The environment of a worker. Only the primary process notifies systemd. */
 export function workerEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   pid: number,
@@ -44,39 +42,45 @@ export function workerEnvironment(
   return { ...rest, SMMAPD_PRIMARY: String(pid), SMMAPD_SOCKETS: JSON.stringify(served) };
 }
 
-export class Primary {
+export class PrimaryChannel {
   readonly sockets: readonly ServedSocket[];
   readonly #channel: WorkerChannel;
-  #duties: WorkerDuties | null = null;
-  /** The newest one. */
+  #commands: WorkerCommands | null = null;
+  #report: (() => Report) | null = null;
+  /** The latest configuration. */
   #conf: ImapdConf | null = null;
   #wake: () => void = () => {};
 
   private constructor(sockets: readonly ServedSocket[], channel: WorkerChannel) {
     this.sockets = sockets;
     this.#channel = channel;
-    channel.on("message", (order) => this.#obey(order as WorkerOrder));
-    channel.on("disconnect", () => this.#duties?.end("the first process is gone", "drain"));
+    channel.on("message", (message) => this.#receive(message as WorkerCommand));
+    channel.on("disconnect", () => this.#commands?.shutdown("the primary process has exited", "drain"));
   }
 
-  /** @returns null: we are no worker of our parent's */
-  static find(
+  /** @returns null: the process is not a worker of its parent */
+  static detect(
     env: Readonly<Record<string, string | undefined>>,
     parent: number,
     channel: WorkerChannel,
-  ): Primary | null {
+  ): PrimaryChannel | null {
     if (env.SMMAPD_PRIMARY !== String(parent)) return null;
     const served = JSON.parse(env.SMMAPD_SOCKETS ?? "[]") as Omit<ServedSocket, "fd">[];
     const sockets = served.map((socket, i) => ({ ...socket, fd: FIRST_SOCKET + i }));
-    return new Primary(sockets, channel);
+    return new PrimaryChannel(sockets, channel);
   }
 
-  serve(duties: WorkerDuties): void {
-    this.#duties = duties;
+  onCommand(commands: WorkerCommands): void {
+    this.#commands = commands;
   }
 
-  /** The configuration to serve with; waits for the first one. */
-  async conf(): Promise<ImapdConf> {
+  /** @param report the counters of this process so far */
+  onReport(report: () => Report): void {
+    this.#report = report;
+  }
+
+  /** The latest configuration; waits for the first one. */
+  async configuration(): Promise<ImapdConf> {
     while (this.#conf === null) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -85,28 +89,27 @@ export class Primary {
     return this.#conf;
   }
 
-  report(report: WorkerReport): void {
-    this.#channel.send?.(report);
+  sendStatus(status: WorkerStatus): void {
+    this.#channel.send?.(status);
   }
 
-  /** Without which the process would not end. */
-  leave(): void {
+  /** Closes the channel, which would keep the process running. */
+  disconnect(): void {
     this.#channel.disconnect?.();
   }
 
-  #obey(order: WorkerOrder): void {
-    if (order.order === "end") {
-      this.#duties?.end("told by the first process", order.haste);
+  #receive(message: WorkerCommand): void {
+    if (message.command === "shutdown") {
+      this.#commands?.shutdown("requested by the primary process", message.mode);
       return;
     }
-    if (order.order === "report") {
-      const report = this.#duties?.report();
-      if (report) this.#channel.send?.(report);
+    if (message.command === "report") {
+      if (this.#report !== null) this.#channel.send?.(this.#report());
       return;
     }
     const isFirst = this.#conf === null;
-    this.#conf = order.conf;
+    this.#conf = message.conf;
     if (isFirst) this.#wake();
-    else this.#duties?.configure();
+    else this.#commands?.configure();
   }
 }

@@ -1,61 +1,62 @@
-/** A worker as the first process sees it. */
+/** A worker process, as seen by the primary process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ImapdConf } from "../../config/imapd-conf.ts";
 import type { Report } from "../../metrics/report.ts";
 import type { ServedSocket } from "../../net/listener.ts";
-import type { Haste } from "../shutdown.ts";
-import { type WorkerOrder, type WorkerReport, workerEnvironment } from "./primary-channel.ts";
+import type { ShutdownMode } from "../shutdown.ts";
+import { type WorkerCommand, type WorkerStatus, workerEnvironment } from "./primary-channel.ts";
 
-/** What a worker is made of. */
+/** What workers are started from. */
 export interface WorkerSource {
-  /** Program and arguments: those of the first process. */
+  /** Program and arguments: those of the primary process. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The first process. */
+  /** The primary process. */
   readonly pid: number;
-  /** What is to be served. */
-  readonly sockets: readonly ServedSocket[];
+  /** The sockets to serve, called at each start of a worker. */
+  readonly sockets: () => readonly ServedSocket[];
 }
 
-/** Milliseconds that a worker may take to serve with a configuration. */
-const TURN_MAX = 10_000;
-/** Milliseconds that it may take to tell what it has done so far. */
-const REPORT_MAX = 1_000;
+/** Milliseconds that a worker may take to apply a configuration. */
+const CONFIGURE_TIMEOUT = 10_000;
+/** Milliseconds that it may take to report. */
+const REPORT_TIMEOUT = 1_000;
 
 export class WorkerProcess {
-  /** Which of the processes it is, counted from 1. */
+  /** Its number among the processes, from 1; the primary process is 0. */
   readonly slot: number;
   readonly #child: ChildProcess;
-  readonly #born = performance.now();
+  readonly #startedAt = performance.now();
   /** Resolves when the system has started it; not null: why it could not. */
   readonly started: Promise<Error | null>;
-  /** Resolves when it has ended, and how. */
-  readonly ended: Promise<string>;
-  #isEnding = false;
-  #hear: (report: WorkerReport | null) => void = () => {};
+  /** Resolves when it has exited, with its status or signal. */
+  readonly exited: Promise<string>;
+  #isStopping = false;
+  #onStatus: (status: WorkerStatus | null) => void = () => {};
   #lastReport: Report | null = null;
-  /** Resolve who waits for the next one. */
-  #wakeReported: (() => void)[] = [];
+  /** Called at the next report. */
+  #onReport: (() => void)[] = [];
 
   constructor(slot: number, { command, env, pid, sockets }: WorkerSource) {
     this.slot = slot;
     const [program = "", ...args] = command;
+    const served = sockets();
     this.#child = spawn(program, args, {
-      env: workerEnvironment(env, pid, sockets),
-      stdio: ["ignore", "inherit", "inherit", ...sockets.map(({ fd }) => fd), "ipc"],
+      env: workerEnvironment(env, pid, served),
+      stdio: ["ignore", "inherit", "inherit", ...served.map(({ fd }) => fd), "ipc"],
       serialization: "advanced",
     });
     this.started = new Promise((resolve) => {
       this.#child.once("spawn", () => resolve(null));
       this.#child.once("error", resolve);
     });
-    this.ended = new Promise((resolve) => {
+    this.exited = new Promise((resolve) => {
       this.#child.once("exit", (status, signal) => resolve(signal ?? `status ${status}`));
       this.#child.once("error", (error) => resolve(error.message));
     });
-    void this.ended.then(() => this.#hear(null));
-    this.#child.on("message", (message) => this.#receive(message as WorkerReport | Report));
+    void this.exited.then(() => this.#onStatus(null));
+    this.#child.on("message", (message) => this.#receive(message as WorkerStatus | Report));
   }
 
   get pid(): number | undefined {
@@ -64,54 +65,54 @@ export class WorkerProcess {
 
   /** Milliseconds. */
   get age(): number {
-    return performance.now() - this.#born;
+    return performance.now() - this.#startedAt;
   }
 
-  /** It was told to end. */
-  get isEnding(): boolean {
-    return this.#isEnding;
+  /** Whether it was told to shut down. */
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
-  /** Whether it serves with this configuration, in time. */
+  /** Sends a configuration. @returns whether the worker serves with it, within the time-out */
   async configure(conf: ImapdConf): Promise<boolean> {
-    this.#send({ order: "configure", conf });
+    this.#send({ command: "configure", conf });
     let timer: NodeJS.Timeout | undefined;
-    const report = await new Promise<WorkerReport | null>((resolve) => {
-      this.#hear = resolve;
-      timer = setTimeout(resolve, TURN_MAX, null);
+    const status = await new Promise<WorkerStatus | null>((resolve) => {
+      this.#onStatus = resolve;
+      timer = setTimeout(resolve, CONFIGURE_TIMEOUT, null);
     });
     clearTimeout(timer);
-    return report === "serving";
+    return status === "serving";
   }
 
-  /** What it has done so far, or had when it was asked before, if it does not tell in time. null: it never has. */
+  /** Its counters; after the time-out those of the report before. null: there is no report yet. */
   async report(): Promise<Report | null> {
-    this.#send({ order: "report" });
-    const told = new Promise<void>((resolve) => this.#wakeReported.push(resolve));
-    await Promise.race([told, this.ended, delay(REPORT_MAX, null, { ref: false })]);
+    this.#send({ command: "report" });
+    const reported = new Promise<void>((resolve) => this.#onReport.push(resolve));
+    await Promise.race([reported, this.exited, delay(REPORT_TIMEOUT, null, { ref: false })]);
     return this.#lastReport;
   }
 
-  end(haste: Haste): void {
-    this.#isEnding = true;
-    this.#send({ order: "end", haste });
+  shutDown(mode: ShutdownMode): void {
+    this.#isStopping = true;
+    this.#send({ command: "shutdown", mode });
   }
 
   kill(): void {
     this.#child.kill("SIGKILL");
   }
 
-  #receive(message: WorkerReport | Report): void {
+  #receive(message: WorkerStatus | Report): void {
     if (typeof message === "string") {
-      this.#hear(message);
+      this.#onStatus(message);
       return;
     }
     this.#lastReport = message;
-    for (const wake of this.#wakeReported.splice(0)) wake();
+    for (const resolve of this.#onReport.splice(0)) resolve();
   }
 
-  #send(order: WorkerOrder): void {
-    // It may be gone, or never have been: `ended` tells.
-    if (this.#child.connected) this.#child.send(order, () => {});
+  #send(command: WorkerCommand): void {
+    // The process may have exited, or never have started; `exited` reports that.
+    if (this.#child.connected) this.#child.send(command, () => {});
   }
 }

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:net";
 import { endianness, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Master } from "../../../src/daemon/launch/cyrus-master.ts";
+import { CyrusMaster } from "../../../src/daemon/launch/cyrus-master.ts";
 
 const PID = 4711;
 
@@ -31,8 +31,8 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function find(env: Readonly<Record<string, string>> = { CYRUS_SERVICE: "smmap" }): Master | null {
-  return Master.find(env, PID, { status, listen });
+function find(env: Readonly<Record<string, string>> = { CYRUS_SERVICE: "smmap" }): CyrusMaster | null {
+  return CyrusMaster.detect(env, PID, { status, listen });
 }
 
 /** Messages so far, as they are on the pipe. */
@@ -48,9 +48,9 @@ describe("master(8)", () => {
     expect(find()).toMatchObject({ service: "smmap", socket: listen });
     expect(find({})).toBeNull();
     const env = { CYRUS_SERVICE: "smmap" };
-    expect(Master.find(env, PID, { status: listen, listen })).toBeNull();
-    expect(Master.find(env, PID, { status, listen: status })).toBeNull();
-    expect(Master.find(env, PID, { status, listen: 999_999 })).toBeNull();
+    expect(CyrusMaster.detect(env, PID, { status: listen, listen })).toBeNull();
+    expect(CyrusMaster.detect(env, PID, { status, listen: status })).toBeNull();
+    expect(CyrusMaster.detect(env, PID, { status, listen: 999_999 })).toBeNull();
   });
 
   it("is told of each connection, and once that there will be no more", () => {

@@ -20,7 +20,7 @@ describe("the limit of open files", () => {
     const log: Log = { error() {}, warning: (text) => void warnings.push(text), notice() {}, info() {}, debug() {} };
     const limits = fitOpenFiles(testLimits, files, log);
     expect(limits).toEqual({ ...testLimits, connectionsMax: served, connectionsWaiting: waiting });
-    const problem = `smmap_connections_max: the limit of ${files} open files leaves room for ${served} clients, and ${waiting} that wait; raise it (ulimit -n, or LimitNOFILE= of systemd)`;
+    const problem = `smmap_connections_max: the limit of ${files} open files leaves room for ${served} connections and ${waiting} waiting ones; raise it (ulimit -n, or LimitNOFILE= of systemd)`;
     expect(warnings).toEqual(served === 12_000 ? [] : [problem]);
   });
 });

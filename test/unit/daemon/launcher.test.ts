@@ -1,4 +1,4 @@
-/** Small parts around the start and the end: what signals mean, sockets by who started us, reloads, folders, systemd. */
+/** Small parts of startup and shutdown: signals, reloads, sockets by launcher, folders, standard input, systemd. */
 import { EventEmitter } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,16 +6,17 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ActiveService } from "../../../src/daemon/active-service.ts";
 import { activatedSockets } from "../../../src/daemon/launch/inherited-sockets.ts";
-import type { Start } from "../../../src/daemon/launch/launcher.ts";
+import type { Launch } from "../../../src/daemon/launch/launcher.ts";
 import { Pipes } from "../../../src/daemon/launch/stdio-client.ts";
 import { openSockets } from "../../../src/daemon/open-sockets.ts";
-import { Reload } from "../../../src/daemon/reload-queue.ts";
+import { ReloadQueue } from "../../../src/daemon/reload-queue.ts";
 import type { Configuration } from "../../../src/daemon/service.ts";
-import { type Ending, Endings } from "../../../src/daemon/shutdown.ts";
-import { heedSignals } from "../../../src/daemon/signals.ts";
+import { type Shutdown, ShutdownRequests } from "../../../src/daemon/shutdown.ts";
+import { installSignalHandlers } from "../../../src/daemon/signals.ts";
 import { folderProblem, socketRights } from "../../../src/daemon/socket-permissions.ts";
-import { Systemd } from "../../../src/daemon/systemd-notify.ts";
+import { SystemdNotifier } from "../../../src/daemon/systemd-notify.ts";
 import { Server } from "../../../src/net/server.ts";
 import type { Log } from "../../../src/store/store.ts";
 
@@ -31,43 +32,43 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe("signals", () => {
-  /** What is wanted after these signals, and how many reloads. */
-  async function after(role: Parameters<typeof heedSignals>[1], ...signals: readonly string[]) {
+  /** The shutdown that these signals request, and the number of reloads. */
+  async function after(role: Parameters<typeof installSignalHandlers>[1], ...signals: readonly string[]) {
     const source = new EventEmitter();
-    const endings = new Endings();
-    const reload = new Reload();
-    let reloads = 0;
-    reload.start(async () => void reloads++);
-    heedSignals(source, role, { endings, reload });
+    const shutdowns = new ShutdownRequests();
+    const reloads = new ReloadQueue();
+    let count = 0;
+    reloads.start(async () => void count++);
+    installSignalHandlers(source, role, { shutdowns, reloads });
     for (const signal of signals) {
       source.emit(signal);
       await delay(0);
     }
-    endings.want({ reason: "nothing", haste: "unhurried", status: 0 });
-    const { reason, haste, status }: Ending = await endings.next();
-    return [reason, haste, status, reloads];
+    shutdowns.request({ reason: "nothing", mode: "idle", status: 0 });
+    const { reason, mode, status }: Shutdown = await shutdowns.next();
+    return [reason, mode, status, count];
   }
 
   it.each([
     ["service", ["SIGHUP"], ["SIGHUP", "drain", 0, 0]],
-    ["service", ["SIGTERM"], ["SIGTERM", "at once", 75, 0]],
-    ["service", ["SIGINT"], ["SIGINT", "at once", 75, 0]],
-    ["service", ["SIGQUIT"], ["SIGQUIT", "at once", 75, 0]],
-    ["service", ["SIGHUP", "SIGTERM"], ["SIGTERM", "at once", 75, 0]],
-    ["daemon", ["SIGHUP", "SIGHUP"], ["nothing", "unhurried", 0, 2]],
+    ["service", ["SIGTERM"], ["SIGTERM", "immediate", 75, 0]],
+    ["service", ["SIGINT"], ["SIGINT", "immediate", 75, 0]],
+    ["service", ["SIGQUIT"], ["SIGQUIT", "immediate", 75, 0]],
+    ["service", ["SIGHUP", "SIGTERM"], ["SIGTERM", "immediate", 75, 0]],
+    ["daemon", ["SIGHUP", "SIGHUP"], ["nothing", "idle", 0, 2]],
     ["daemon", ["SIGTERM"], ["SIGTERM", "drain", 0, 0]],
-    ["daemon", ["SIGTERM", "SIGTERM"], ["SIGTERM", "at once", 0, 0]],
-    ["daemon", ["SIGINT"], ["SIGINT", "at once", 0, 0]],
-    ["worker", ["SIGHUP", "SIGINT", "SIGQUIT"], ["nothing", "unhurried", 0, 0]],
+    ["daemon", ["SIGTERM", "SIGTERM"], ["SIGTERM", "immediate", 0, 0]],
+    ["daemon", ["SIGINT"], ["SIGINT", "immediate", 0, 0]],
+    ["worker", ["SIGHUP", "SIGINT", "SIGQUIT"], ["nothing", "idle", 0, 0]],
     ["worker", ["SIGTERM"], ["SIGTERM", "drain", 0, 0]],
-  ] as const)("to a %s: %j", async (role, signals, expected) => {
+  ] as const)("to a %s are handled: %j", async (role, signals, expected) => {
     expect(await after(role, ...signals)).toEqual(expected);
   });
 });
 
 describe("reloads", () => {
-  it("are granted one after another, and those that come meanwhile are one", async () => {
-    const reload = new Reload();
+  it("run one at a time, and requests made meanwhile are merged", async () => {
+    const reload = new ReloadQueue();
     const runs: (() => void)[] = [];
     reload.request();
     reload.start(() => new Promise<void>((resolve) => runs.push(resolve)));
@@ -86,7 +87,7 @@ describe("reloads", () => {
 });
 
 describe("sockets", () => {
-  const start = (by: object) => by as Start;
+  const launch = (by: object) => by as Launch;
   const configuration = (listen: readonly string[], policyListen: readonly string[] = []) => {
     const addresses = (names: readonly string[]) => names.map((name) => ({ path: join(folder, name) }));
     const settings = { listen: addresses(listen), policyListen: addresses(policyListen), socketMode: 0o600 };
@@ -94,16 +95,16 @@ describe("sockets", () => {
   };
 
   async function opened(by: object, ...lists: Parameters<typeof configuration>) {
-    const server = new Server(null, log);
-    await openSockets(server, start(by), configuration(...lists), log);
+    const server = new Server(new ActiveService(), log);
+    await openSockets(server, launch(by), configuration(...lists), log);
     const found = server.sockets.map(({ name, protocol }) => [name.replace(`${folder}/`, ""), protocol]);
     return { found, close: () => server.close() };
   }
 
-  it("are ours to make for a person, and told of where sendmail would refuse them", async () => {
+  it("are bound by a standalone process, with a warning where sendmail would refuse them", async () => {
     mkdirSync(join(folder, "open"));
     chmodSync(join(folder, "open"), 0o777);
-    const { found, close } = await opened({ by: "person" }, ["one"], ["open/two"]);
+    const { found, close } = await opened({ by: "standalone" }, ["one"], ["open/two"]);
     expect(found).toEqual([
       ["one", "socketmap"],
       ["open/two", "policy"],
@@ -112,10 +113,10 @@ describe("sockets", () => {
     await close();
   });
 
-  it("are those of systemd, of master, and of the first process", async () => {
-    const first = await opened({ by: "person" }, ["one"]);
-    const other = new Server(null, log);
-    await openSockets(other, start({ by: "person" }), configuration(["other"]), log);
+  it("are inherited from systemd, from master, and from the primary process", async () => {
+    const first = await opened({ by: "standalone" }, ["one"]);
+    const other = new Server(new ActiveService(), log);
+    await openSockets(other, launch({ by: "standalone" }), configuration(["other"]), log);
     const [{ fd } = { fd: -1 }] = other.sockets;
     const refused = { fd: 999_999, name: "no socket" };
     for (const by of [
@@ -127,12 +128,12 @@ describe("sockets", () => {
     }
     expect(fd).toBeGreaterThan(0);
     await expect(opened({ by: "master", master: { socket: 999_999, service: "x" } }, [], ["p"])).rejects.toThrow();
-    expect(warnings.at(-1)).toMatch(/^smmap_policy_listen counts for nothing under master/);
+    expect(warnings.at(-1)).toMatch(/^smmap_policy_listen is ignored under master/);
     await first.close();
     await other.close();
   });
 
-  it("have rights by name and by number", () => {
+  it("get owner and group by name or number", () => {
     expect(socketRights(0o660, { socketOwner: null, socketGroup: null })).toEqual({
       mode: 0o660,
       uid: null,
@@ -143,18 +144,18 @@ describe("sockets", () => {
     expect(() => socketRights(0, { socketOwner: null, socketGroup: "nosuchgroup" })).toThrow(/^smmap_socket_group: /);
   });
 
-  it("lie in folders that mail servers get into", () => {
+  it("are checked for folders that mail servers cannot enter", () => {
     const rights = { mode: 0o666, uid: null, gid: null };
     expect(folderProblem("/etc/smmap", rights)).toBeNull();
-    // The test's own is for its owner alone.
-    expect(folderProblem(join(folder, "smmap"), rights)).toContain(`only its owner can look into ${folder}`);
+    // mkdtemp creates folders for the owner only.
+    expect(folderProblem(join(folder, "smmap"), rights)).toContain(`${folder} is accessible to its owner only`);
     chmodSync(folder, 0o777);
-    expect(folderProblem(join(folder, "smmap"), rights)).toContain(`everybody can write in ${folder}`);
+    expect(folderProblem(join(folder, "smmap"), rights)).toContain(`${folder} is writable by everybody`);
   });
 });
 
 describe("socket activation", () => {
-  it("has names, and is for one process", () => {
+  it("names sockets, and applies to one process", () => {
     const env = { LISTEN_PID: "42", LISTEN_FDS: "3", LISTEN_FDNAMES: "a::b" };
     expect(activatedSockets(env, 42)).toEqual([
       { fd: 3, name: "a (descriptor 3)" },
@@ -183,7 +184,7 @@ describe("a client of two streams", () => {
     expect(stdout.read().toString()).toBe("answer");
   });
 
-  it("stops its input while nobody reads", async () => {
+  it("pauses its input while it is not read", async () => {
     const [stdin, stdout] = [new PassThrough(), new PassThrough()];
     const client = new Pipes(stdin, stdout);
     stdin.write(Buffer.alloc(100_000));
@@ -195,7 +196,7 @@ describe("a client of two streams", () => {
     client.destroy();
   });
 
-  it("may be silent for too long", async () => {
+  it("emits a time-out after the idle time", async () => {
     const client = new Pipes(new PassThrough(), new PassThrough());
     const timedOut = new Promise<void>((resolve) => client.once("timeout", resolve));
     client.setTimeout(10);
@@ -204,7 +205,7 @@ describe("a client of two streams", () => {
     client.destroy();
   });
 
-  it.each(["stdin", "stdout"])("breaks with its %s", async (which) => {
+  it.each(["stdin", "stdout"])("fails with its %s", async (which) => {
     const streams = { stdin: new PassThrough(), stdout: new PassThrough() };
     const client = new Pipes(streams.stdin, streams.stdout);
     const failed = new Promise<Error>((resolve) => client.once("error", resolve));
@@ -214,7 +215,7 @@ describe("a client of two streams", () => {
 });
 
 describe("systemd", () => {
-  /** A systemd-notify that writes down what it is told. */
+  /** A systemd-notify that appends its arguments to a file. */
   function notifier(status = 0): Readonly<Record<string, string>> {
     const program = `#!/bin/sh\necho "$@" >>${join(folder, "told")}\nexit ${status}\n`;
     writeFileSync(join(folder, "systemd-notify"), program, { mode: 0o755 });
@@ -233,40 +234,41 @@ describe("systemd", () => {
     }
   }
 
-  it("is told nothing where it does not listen", () => {
-    const systemd = new Systemd({}, 1, log);
+  it("is not notified without NOTIFY_SOCKET", () => {
+    const systemd = new SystemdNotifier({}, 1, log);
     systemd.ready();
     systemd.stopping();
     systemd.close();
   });
 
-  it("is told of the beginning, of life, and of the end", async () => {
+  it("is notified of readiness, of liveness, and of the shutdown", async () => {
     const { PATH } = process.env;
     const env = notifier();
     process.env.PATH = env.PATH;
     try {
-      const systemd = new Systemd({ ...env, WATCHDOG_USEC: "20000", WATCHDOG_PID: "42" }, 42, log);
+      const systemd = new SystemdNotifier({ ...env, WATCHDOG_USEC: "20000", WATCHDOG_PID: "42" }, 42, log);
       systemd.ready();
       await told(3);
       systemd.close();
       systemd.stopping();
+      while (!(await told(4)).includes("STOPPING=1\n")) await delay(5);
       expect(await told(4)).toMatch(/^READY=1\n(WATCHDOG=1\n){2,}/);
     } finally {
       process.env.PATH = PATH;
     }
   });
 
-  it("may not be there to be told", async () => {
+  it("that cannot be notified is logged", async () => {
     const { PATH } = process.env;
     process.env.PATH = notifier(1).PATH;
     try {
-      new Systemd({ NOTIFY_SOCKET: "x" }, 1, log).ready();
-      while (warnings.length < 1) await delay(5);
-      expect(warnings[0]).toBe("systemd-notify READY=1: ended with status 1");
+      new SystemdNotifier({ NOTIFY_SOCKET: "x" }, 1, log).ready();
+      while (!warnings.some((warning) => warning.includes("READY=1"))) await delay(5);
+      expect(warnings).toContain("systemd-notify READY=1: ended with status 1");
       process.env.PATH = folder.replace("starting", "nowhere");
-      new Systemd({ NOTIFY_SOCKET: "x" }, 1, log).stopping();
-      while (warnings.length < 2) await delay(5);
-      expect(warnings[1]).toMatch(/^systemd-notify STOPPING=1: .*ENOENT/);
+      new SystemdNotifier({ NOTIFY_SOCKET: "x" }, 1, log).stopping();
+      while (!warnings.some((warning) => warning.includes("ENOENT"))) await delay(5);
+      expect(warnings).toContainEqual(expect.stringMatching(/^systemd-notify STOPPING=1: .*ENOENT/));
     } finally {
       process.env.PATH = PATH;
     }

@@ -1,11 +1,12 @@
 import { EventEmitter } from "node:events";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { ImapdConf } from "../../../src/config/imapd-conf.ts";
-import { Primary, type WorkerChannel, workerEnvironment } from "../../../src/daemon/workers/primary-channel.ts";
+import { PrimaryChannel, type WorkerChannel, workerEnvironment } from "../../../src/daemon/workers/primary-channel.ts";
+import type { Report } from "../../../src/metrics/report.ts";
 
 const conf = (file: string): ImapdConf => ({ file, options: [], warnings: [], worldReadable: new Set() });
 
-/** The side of the first process. */
+/** The channel of a worker, with what it has sent. */
 class Channel extends EventEmitter implements WorkerChannel {
   readonly sent: unknown[] = [];
   isOpen = true;
@@ -30,22 +31,21 @@ const env = workerEnvironment(
 );
 
 let channel: Channel;
-let primary: Primary;
-const heard: string[] = [];
+let primary: PrimaryChannel;
+const received: string[] = [];
 
 beforeEach(() => {
-  heard.length = 0;
+  received.length = 0;
   channel = new Channel();
-  primary = Primary.find(env, 42, channel) as Primary;
-  primary.serve({
-    configure: () => void heard.push("configure"),
-    end: (reason, haste) => void heard.push(`end: ${reason}, ${haste}`),
-    report: () => null,
+  primary = PrimaryChannel.detect(env, 42, channel) as PrimaryChannel;
+  primary.onCommand({
+    configure: () => void received.push("configure"),
+    shutdown: (reason, mode) => void received.push(`shutdown: ${reason}, ${mode}`),
   });
 });
 
 describe("a worker", () => {
-  it("gets its sockets from descriptor 3 on, and nothing to say to systemd", () => {
+  it("gets its sockets from descriptor 3 on, and no variables of systemd", () => {
     expect(Object.keys(env).sort()).toEqual(["PATH", "SMMAPD_PRIMARY", "SMMAPD_SOCKETS"]);
     expect(primary.sockets).toEqual([
       { fd: 3, name: "/run/smmap", protocol: "socketmap" },
@@ -53,34 +53,41 @@ describe("a worker", () => {
     ]);
   });
 
-  it("is none of another process's", () => {
-    expect(Primary.find(env, 43, channel)).toBeNull();
-    expect(Primary.find({}, 42, channel)).toBeNull();
-    expect(Primary.find({ SMMAPD_PRIMARY: "42" }, 42, channel)?.sockets).toEqual([]);
+  it("is detected only below its own primary process", () => {
+    expect(PrimaryChannel.detect(env, 43, channel)).toBeNull();
+    expect(PrimaryChannel.detect({}, 42, channel)).toBeNull();
+    expect(PrimaryChannel.detect({ SMMAPD_PRIMARY: "42" }, 42, channel)?.sockets).toEqual([]);
   });
 
-  it("waits for its configuration, and is told of each further one", async () => {
-    const first = primary.conf();
-    channel.emit("message", { order: "configure", conf: conf("one") });
+  it("waits for its first configuration, and is notified of each further one", async () => {
+    const first = primary.configuration();
+    channel.emit("message", { command: "configure", conf: conf("one") });
     expect((await first).file).toBe("one");
-    expect(heard).toEqual([]);
-    channel.emit("message", { order: "configure", conf: conf("two") });
-    expect(heard).toEqual(["configure"]);
-    expect((await primary.conf()).file).toBe("two");
+    expect(received).toEqual([]);
+    channel.emit("message", { command: "configure", conf: conf("two") });
+    expect(received).toEqual(["configure"]);
+    expect((await primary.configuration()).file).toBe("two");
   });
 
-  it("is told to end, and ends if the first process is gone", () => {
-    channel.emit("message", { order: "end", haste: "at once" });
+  it("shuts down on command, and when the primary process has exited", () => {
+    channel.emit("message", { command: "shutdown", mode: "immediate" });
     channel.emit("disconnect");
-    expect(heard).toEqual(["end: told by the first process, at once", "end: the first process is gone, drain"]);
+    expect(received).toEqual([
+      "shutdown: requested by the primary process, immediate",
+      "shutdown: the primary process has exited, drain",
+    ]);
   });
 
-  it("reports, says nothing where there is nothing to say, and leaves", () => {
-    primary.report("serving");
-    primary.report("refused");
-    channel.emit("message", { order: "report" });
+  it("sends its status, its report once there is one, and disconnects", () => {
+    primary.sendStatus("serving");
+    primary.sendStatus("refused");
+    channel.emit("message", { command: "report" });
     expect(channel.sent).toEqual(["serving", "refused"]);
-    primary.leave();
+    const report = { pid: 42 } as Report;
+    primary.onReport(() => report);
+    channel.emit("message", { command: "report" });
+    expect(channel.sent.at(-1)).toBe(report);
+    primary.disconnect();
     expect(channel.isOpen).toBe(false);
   });
 });

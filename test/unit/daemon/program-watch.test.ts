@@ -2,16 +2,16 @@ import { mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { OwnFile } from "../../../src/daemon/program-watch.ts";
+import { ProgramWatch } from "../../../src/daemon/program-watch.ts";
 
-/** Milliseconds; the clock of files and that of the program are not read in the same moment. */
-const AT_ONCE = -1000;
+/** Every call checks. The settle time is negative, because file times and Date.now() are read at different moments. */
+const AT_ONCE = { settleTime: -1000, checkInterval: 0 };
 
 let folder: string;
 let path: string;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "own-file-"));
+  folder = mkdtempSync(join(tmpdir(), "program-"));
   path = join(folder, "main.js");
   writeFileSync(path, "one");
   utimesSync(path, 1000, 1000);
@@ -19,8 +19,8 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-it("is as it was", () => {
-  expect(new OwnFile(path, AT_ONCE).hasChanged()).toBe(false);
+it("an unchanged program has not changed", () => {
+  expect(new ProgramWatch(path, AT_ONCE).hasChanged()).toBe(false);
 });
 
 it.each([
@@ -40,27 +40,34 @@ it.each([
       renameSync(`${path}.new`, path);
     },
   ],
-])("has changed: another %s", (_what, change) => {
-  const file = new OwnFile(path, AT_ONCE);
+])("a program with another %s has changed", (_what, change) => {
+  const file = new ProgramWatch(path, AT_ONCE);
   change();
   expect(file.hasChanged()).toBe(true);
 });
 
-it("counts only once it has been there for a while, for the rest of the program may be missing", () => {
-  const file = new OwnFile(path);
+it("a change counts only after the settle time, since the installation may be incomplete", () => {
+  const file = new ProgramWatch(path);
   utimesSync(path, 2000, 2000);
   expect(file.hasChanged()).toBe(false);
 });
 
-it("may be gone, and come back", () => {
-  const file = new OwnFile(path, AT_ONCE);
+it("a missing program has not changed, until another one takes its place", () => {
+  const file = new ProgramWatch(path, AT_ONCE);
   rmSync(path);
   expect(file.hasChanged()).toBe(false);
   writeFileSync(path, "another one");
   expect(file.hasChanged()).toBe(true);
 });
 
-it("may never have been there", () => {
-  const file = new OwnFile(join(folder, "nothing"), AT_ONCE);
+it("a program that was missing from the start has not changed", () => {
+  const file = new ProgramWatch(join(folder, "nothing"), AT_ONCE);
+  expect(file.hasChanged()).toBe(false);
+});
+
+it("the file is checked once per interval", () => {
+  const file = new ProgramWatch(path, { ...AT_ONCE, checkInterval: 3_600_000 });
+  expect(file.hasChanged()).toBe(false);
+  utimesSync(path, 2000, 2000);
   expect(file.hasChanged()).toBe(false);
 });

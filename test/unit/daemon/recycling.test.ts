@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Uses } from "../../../src/daemon/recycling.ts";
+import { RecyclePolicy } from "../../../src/daemon/recycling.ts";
 
 const reasons: string[] = [];
-const onEnough = (reason: string) => void reasons.push(reason);
+const onLimit = (reason: string) => void reasons.push(reason);
 
 beforeEach(() => {
   reasons.length = 0;
@@ -13,25 +13,25 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe("uses (-U)", () => {
-  it("are enough once", () => {
-    const uses = new Uses({ uses: 2, timeout: null, onEnough });
-    uses.opened();
-    uses.emptied();
+describe("the limit of connections (-U)", () => {
+  it("is reached once", () => {
+    const policy = new RecyclePolicy({ uses: 2, timeout: null, onLimit });
+    policy.opened();
+    policy.idle();
     expect(reasons).toEqual([]);
-    uses.opened();
-    uses.opened();
+    policy.opened();
+    policy.opened();
     expect(reasons).toEqual(["used for 2 connections"]);
   });
 
-  it("of none are one, as the original's", () => {
-    new Uses({ uses: 0, timeout: null, onEnough }).opened();
+  it("is one for -U 0, as in the original", () => {
+    new RecyclePolicy({ uses: 0, timeout: null, onLimit }).opened();
     expect(reasons).toEqual(["used for 1 connections"]);
   });
 
-  it("may be any number", () => {
-    const uses = new Uses({ uses: null, timeout: null, onEnough });
-    for (let i = 0; i < 10_000; i++) uses.opened();
+  it("can be absent", () => {
+    const policy = new RecyclePolicy({ uses: null, timeout: null, onLimit });
+    for (let i = 0; i < 10_000; i++) policy.opened();
     expect(reasons).toEqual([]);
   });
 });
@@ -42,10 +42,10 @@ describe("the timeout (-T)", () => {
     [60, 0.5, 90],
     [60, 0.999, 119],
     [1, 0.999, 1],
-  ])("of %i s is between that and twice as much: with %d it is %i", (timeout, random, seconds) => {
-    const uses = new Uses({ uses: null, timeout, onEnough }, () => random);
-    uses.opened();
-    uses.emptied();
+  ])("of %i s is spread by a random number: with %d it is %i s", (timeout, random, seconds) => {
+    const policy = new RecyclePolicy({ uses: null, timeout, onLimit }, () => random);
+    policy.opened();
+    policy.idle();
     vi.advanceTimersByTime(seconds * 1000 - 1);
     expect(reasons).toEqual([]);
     vi.advanceTimersByTime(1);
@@ -53,32 +53,32 @@ describe("the timeout (-T)", () => {
   });
 
   it("does not count before the first connection, nor while one is open", () => {
-    const uses = new Uses({ uses: null, timeout: 10, onEnough }, () => 0);
+    const policy = new RecyclePolicy({ uses: null, timeout: 10, onLimit }, () => 0);
     vi.advanceTimersByTime(100_000);
-    uses.opened();
+    policy.opened();
     vi.advanceTimersByTime(100_000);
-    uses.emptied();
+    policy.idle();
     vi.advanceTimersByTime(9_999);
-    uses.opened();
+    policy.opened();
     vi.advanceTimersByTime(100_000);
     expect(reasons).toEqual([]);
-    uses.emptied();
+    policy.idle();
     vi.advanceTimersByTime(10_000);
     expect(reasons).toEqual(["no connection for 10 s"]);
   });
 
-  it.each([0, null])("may be none: %s", (timeout) => {
-    const uses = new Uses({ uses: null, timeout, onEnough });
-    uses.opened();
-    uses.emptied();
+  it.each([0, null])("can be absent: %s", (timeout) => {
+    const policy = new RecyclePolicy({ uses: null, timeout, onLimit });
+    policy.opened();
+    policy.idle();
     vi.runAllTimers();
     expect(reasons).toEqual([]);
   });
 
-  it("does not count for a process that is used up", () => {
-    const uses = new Uses({ uses: 1, timeout: 10, onEnough });
-    uses.opened();
-    uses.emptied();
+  it("does not start after the limit of connections was reached", () => {
+    const policy = new RecyclePolicy({ uses: 1, timeout: 10, onLimit });
+    policy.opened();
+    policy.idle();
     expect(vi.getTimerCount()).toBe(0);
     expect(reasons).toHaveLength(1);
   });

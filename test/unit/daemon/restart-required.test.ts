@@ -20,10 +20,10 @@ async function read(lines: string): Promise<Configuration> {
   return readConfiguration({ configFile, env: {} });
 }
 
-/** Keys that are warned of when the file has these lines in place of none. */
-async function warned(lines: string, isRoots = true): Promise<readonly string[]> {
-  const warnings = restartWarnings(await read(""), await read(lines), isRoots);
-  return warnings.map((warning) => warning.split(" has changed: that takes a restart")[0] ?? "");
+/** Keys with a warning when these lines are added to the file. */
+async function warned(lines: string, isStartedByRoot = true): Promise<readonly string[]> {
+  const warnings = restartWarnings(await read(""), await read(lines), isStartedByRoot);
+  return warnings.map((warning) => warning.split(" has changed: restart smmapd to apply it")[0] ?? "");
 }
 
 describe("a restart", () => {
@@ -35,18 +35,21 @@ describe("a restart", () => {
     ["smmap_socket_mode", "0600"],
     ["smmap_socket_owner", "wilma"],
     ["smmap_socket_group", "mail"],
-  ])("is what another %s takes", async (key, value) => {
+  ])("is required by a change of %s", async (key, value) => {
     expect(await warned(`${key}: ${value}`)).toEqual([key]);
   });
 
-  it.each(["smmap_user: wilma", "cyrus_group: mail"])("is what %j takes, where root has begun", async (line) => {
-    expect(restartWarnings(await read(""), await read(line), true)).toEqual([
-      "smmap_user, cyrus_user or cyrus_group has changed: that takes a restart, the process stays the user fred",
-    ]);
-    expect(await warned(line, false)).toEqual([]);
-  });
+  it.each(["smmap_user: wilma", "cyrus_group: mail"])(
+    "is required by %j if root has started the process",
+    async (line) => {
+      expect(restartWarnings(await read(""), await read(line), true)).toEqual([
+        "smmap_user, cyrus_user or cyrus_group has changed: restart smmapd to apply it; the process still runs as fred",
+      ]);
+      expect(await warned(line, false)).toEqual([]);
+    },
+  );
 
-  it("is what nothing else takes", async () => {
+  it("is required by no other change", async () => {
     expect(await warned("smmap_query_timeout: 2s\nsmmap_user: fred")).toEqual([]);
   });
 });

@@ -1,31 +1,31 @@
 import { describe, expect, it } from "vitest";
-import { type Ending, Endings, type Haste } from "../../../src/daemon/shutdown.ts";
+import { type Shutdown, type ShutdownMode, ShutdownRequests } from "../../../src/daemon/shutdown.ts";
 
-const ending = (haste: Haste, reason: string = haste): Ending => ({ reason, haste, status: 0 });
+const shutdown = (mode: ShutdownMode, reason: string = mode): Shutdown => ({ reason, mode, status: 0 });
 
-describe("wishes to end", () => {
-  it("are waited for", async () => {
-    const endings = new Endings();
-    const next = endings.next();
-    endings.want(ending("drain"));
+describe("shutdown requests", () => {
+  it("can be awaited", async () => {
+    const requests = new ShutdownRequests();
+    const next = requests.next();
+    requests.request(shutdown("drain"));
     expect((await next).reason).toBe("drain");
   });
 
-  it("are known if they came before", async () => {
-    const endings = new Endings();
-    endings.want(ending("unhurried"));
-    expect((await endings.next()).reason).toBe("unhurried");
+  it("are delivered if they were made before the wait", async () => {
+    const requests = new ShutdownRequests();
+    requests.request(shutdown("idle"));
+    expect((await requests.next()).reason).toBe("idle");
   });
 
-  it("count only if they are hastier than those before", async () => {
-    const endings = new Endings();
-    endings.want(ending("drain", "first"));
-    endings.want(ending("drain", "second"));
-    endings.want(ending("unhurried", "third"));
-    expect((await endings.next()).reason).toBe("first");
-    const next = endings.next();
-    endings.want(ending("drain", "fourth"));
-    endings.want(ending("at once", "fifth"));
+  it("count only if they are faster than all earlier ones", async () => {
+    const requests = new ShutdownRequests();
+    requests.request(shutdown("drain", "first"));
+    requests.request(shutdown("drain", "second"));
+    requests.request(shutdown("idle", "third"));
+    expect((await requests.next()).reason).toBe("first");
+    const next = requests.next();
+    requests.request(shutdown("drain", "fourth"));
+    requests.request(shutdown("immediate", "fifth"));
     expect((await next).reason).toBe("fifth");
   });
 });

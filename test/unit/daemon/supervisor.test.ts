@@ -1,4 +1,4 @@
-/** The first process's side of workers, with programs that behave in every way but the daemon's. */
+/** The supervisor, with test programs as workers. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ImapdConf } from "../../../src/config/imapd-conf.ts";
-import { Workers } from "../../../src/daemon/workers/supervisor.ts";
+import { WorkerSupervisor } from "../../../src/daemon/workers/supervisor.ts";
 import type { Log } from "../../../src/store/store.ts";
 
 const conf: ImapdConf = { file: "imapd.conf", options: [], warnings: [], worldReadable: new Set(["imapd.conf"]) };
@@ -15,7 +15,7 @@ let folder: string;
 let listener: Server;
 const errors: string[] = [];
 const log: Log = { error: (message) => void errors.push(message), warning() {}, notice() {}, info() {}, debug() {} };
-const all: Workers[] = [];
+const all: WorkerSupervisor[] = [];
 
 beforeEach(async () => {
   errors.length = 0;
@@ -25,13 +25,13 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const workers of all.splice(0)) await workers.end("at once", 0);
+  for (const workers of all.splice(0)) await workers.shutDown("immediate", 0);
   listener.close();
   rmSync(folder, { recursive: true });
 });
 
-/** @param body what such a worker does; `say(text)` writes it down, `order` is what it hears */
-function workersThat(body: string): Workers {
+/** @param body program of a worker; `say(text)` appends a line to a file */
+function workersRunning(body: string): WorkerSupervisor {
   const program = join(folder, "worker.mjs");
   const head = `import { appendFileSync } from "node:fs";
     const say = (text) => appendFileSync(${JSON.stringify(join(folder, "said"))}, text + "\\n");
@@ -39,19 +39,19 @@ function workersThat(body: string): Workers {
   writeFileSync(program, `${head}\n${body}`);
   const { fd } = (listener as unknown as { readonly _handle: { readonly fd: number } })._handle;
   const sockets = [{ fd, name: "socket", protocol: "socketmap" as const }];
-  const workers = new Workers(
-    { command: [process.execPath, program], env: process.env, pid: process.pid, sockets },
+  const workers = new WorkerSupervisor(
+    { command: [process.execPath, program], env: process.env, pid: process.pid, sockets: () => sockets },
     log,
   );
   all.push(workers);
   return workers;
 }
 
-const obedient = `
+const compliant = `
   say("begun");
-  process.on("message", ({ order, conf }) => {
-    if (order === "end") process.exit(0);
-    say(order + " " + conf.file + " " + conf.worldReadable.has("imapd.conf"));
+  process.on("message", ({ command, conf }) => {
+    if (command === "shutdown") process.exit(0);
+    say(command + " " + conf.file + " " + conf.worldReadable.has("imapd.conf"));
     process.send("serving");
   });`;
 
@@ -64,52 +64,53 @@ function said(): string[] {
 }
 
 describe("workers", () => {
-  it("are started, told of the configuration, made more and fewer, and ended", async () => {
-    const workers = workersThat(obedient);
+  it("are started, configured, added, removed and ended", async () => {
+    const workers = workersRunning(compliant);
     await workers.configure(conf, 2);
     expect(said()).toEqual(["begun", "configure imapd.conf true", "begun", "configure imapd.conf true"]);
     await workers.configure(conf, 3);
     expect(said().filter((line) => line === "begun")).toHaveLength(3);
     expect(said().filter((line) => line.startsWith("configure"))).toHaveLength(5);
     await workers.configure(conf, 0);
-    await workers.end("drain", 1000);
+    await workers.shutDown("drain", 1000);
     expect(errors).toEqual([]);
   });
 
-  it("are none if the process is on its own", async () => {
-    const workers = workersThat(obedient);
+  it("are not started for a count of zero", async () => {
+    const workers = workersRunning(compliant);
     await workers.configure(conf, 0);
-    await workers.end("drain", 1000);
+    await workers.shutDown("drain", 1000);
     expect(said()).toEqual([]);
   });
 
-  it("that refuse a configuration are told of", async () => {
-    const body = 'process.on("message", ({ order }) => order === "end" ? process.exit() : process.send("refused"));';
-    await workersThat(body).configure(conf, 1);
-    expect(errors).toEqual([expect.stringMatching(/^worker \d+ does not serve with the new configuration$/)]);
+  it("that refuse a configuration are logged", async () => {
+    const body =
+      'process.on("message", ({ command }) => command === "shutdown" ? process.exit() : process.send("refused"));';
+    await workersRunning(body).configure(conf, 1);
+    expect(errors).toEqual([expect.stringMatching(/^worker \d+ has not applied the new configuration$/)]);
   });
 
-  it("that end at once are replaced, but not one after the other", async () => {
-    const workers = workersThat('say("begun"); process.exit(3);');
+  it("that exit at once are replaced after a delay", async () => {
+    const workers = workersRunning('say("begun"); process.exit(3);');
     await workers.configure(conf, 1);
-    expect(errors[0]).toMatch(/^worker \d+ (?:has ended \(status 3\); another takes its place|does not serve)/);
+    expect(errors[0]).toMatch(/^worker \d+ (?:has exited \(status 3\) and will be replaced|has not applied)/);
     await delay(300);
     expect(said()).toEqual(["begun"]);
     while (said().length < 2) await delay(10);
   });
 
-  it("whose program is not there are told of", async () => {
-    const source = { command: [join(folder, "nothing")], env: {}, pid: process.pid, sockets: [] };
-    const workers = new Workers(source, log);
+  it("whose program does not exist are logged", async () => {
+    const source = { command: [join(folder, "nothing")], env: {}, pid: process.pid, sockets: () => [] };
+    const workers = new WorkerSupervisor(source, log);
     all.push(workers);
     await workers.configure(conf, 1);
     expect(errors.join("\n")).toMatch(/ENOENT/);
   });
 
-  it("get no replacement any more when all shall end", async () => {
-    const workers = workersThat(obedient);
+  it("are not replaced during a shutdown", async () => {
+    const workers = workersRunning(compliant);
     await workers.configure(conf, 2);
-    await Promise.all([workers.end("drain", 1000), workers.end("at once", 0), workers.configure(conf, 5)]);
+    await Promise.all([workers.shutDown("drain", 1000), workers.shutDown("immediate", 0), workers.configure(conf, 5)]);
     expect(said().filter((line) => line === "begun")).toHaveLength(2);
   });
 });

@@ -4,7 +4,7 @@ import { Slowest } from "../../../src/metrics/slowest.ts";
 const MINUTE = 60_000;
 
 function offer(slowest: Slowest, milliseconds: number, at: number, key = "fred"): void {
-  if (slowest.concerns(milliseconds, at)) slowest.tell({ key, map: "cyrus", reason: "accept", milliseconds, at });
+  if (slowest.qualifies(milliseconds, at)) slowest.add({ key, map: "cyrus", reason: "accept", milliseconds, at });
 }
 
 const times = (slowest: Slowest, now: number) => slowest.list(now).map(({ milliseconds }) => milliseconds);
@@ -19,8 +19,8 @@ describe("Slowest", () => {
   it("is not concerned with what is faster than all of them", () => {
     const slowest = new Slowest();
     for (let i = 10; i < 20; i++) offer(slowest, i, 0);
-    expect(slowest.concerns(10, 1)).toBe(false);
-    expect(slowest.concerns(10.1, 1)).toBe(true);
+    expect(slowest.qualifies(10, 1)).toBe(false);
+    expect(slowest.qualifies(10.1, 1)).toBe(true);
   });
 
   it("forgets after ten minutes, and then takes what is faster", () => {

@@ -1,5 +1,4 @@
-/** What `smmapd check` shows of an address: the judgement that the daemon would make, and its steps as text. */
-
+/** The result of `smmapd check` for one address: the judgement that the daemon would make, and its steps as text. */
 import type { Service } from "../daemon/service.ts";
 import type { Recipient } from "../engine/recipient.ts";
 import { explain } from "../engine/verdict.ts";
@@ -7,22 +6,26 @@ import type { Judgement } from "../requests/recipient-judge.ts";
 import { Lookup } from "../store/lookup.ts";
 import { internalName, type MailboxFacts, type MailboxId, type StoreError } from "../store/store.ts";
 
-export interface Inquiry extends Judgement {
-  /** As the daemon would give it: a byte string. */
+export interface CheckResult extends Judgement {
+  /** The reply of the daemon, a byte string. */
   readonly reply: string;
 }
 
-/** @param key byte string, as a mail server would send it; @param map its name can make it an access map */
-export async function inquire({ socketmap }: Service, key: string, map: string): Promise<Inquiry> {
+/**
+ * Judges an address as the daemon would.
+ * @param key a byte string, as in a request
+ * @param map the name of the map; access maps have replies of their own
+ */
+export async function checkAddress({ socketmap }: Service, key: string, map: string): Promise<CheckResult> {
   const judgement = await socketmap.judge(map, key, new Lookup());
   return { ...judgement, reply: socketmap.replyTo(map, key, judgement) };
 }
 
 /** The steps of a judgement as lines of text: address, domain rule, mailbox, answer of the store, verdict. */
-export function describe(service: Service, inquiry: Inquiry): readonly string[] {
-  const { mailbox, facts, failure, outcome } = inquiry;
-  const lines = [`address   ${describeAddress(service, inquiry.recipient)}`];
-  lines.push(`domain    ${describeDomainRule(service, inquiry.recipient)}`);
+export function describe(service: Service, result: CheckResult): readonly string[] {
+  const { mailbox, facts, failure, outcome } = result;
+  const lines = [`address   ${describeAddress(service, result.recipient)}`];
+  lines.push(`domain    ${describeDomainRule(service, result.recipient)}`);
   if (mailbox.kind !== "none") lines.push(`mailbox   ${describeMailbox(service, mailbox)}`);
   lines.push(`store     ${describeAnswer(service.stack.store.name, facts, failure)}`);
   if (facts?.exists) {
@@ -70,7 +73,7 @@ function describeMailbox(service: Service, mailbox: MailboxId): string {
 }
 
 function describeAnswer(store: string, facts: MailboxFacts | null, failure: StoreError | null): string {
-  // Its message begins with who speaks.
+  // The message begins with the name of the store.
   if (failure !== null) return `${failure.message} [${failure.code}]`;
   return `${store}: ${facts === null ? "not asked" : describeFacts(facts)}`;
 }
