@@ -80,10 +80,10 @@ describe("smmapd(8)", () => {
   });
 
   it("names defaults that are those of the program", () => {
-    const life = read("src/daemon/daemon.ts");
-    expect(life).toMatch(/MAX_USE = 250;/);
-    expect(life).toMatch(/REUSE_TIMEOUT = 60;/);
-    expect(life).toMatch(/PATIENCE = 360_000;/);
+    const observer = read("src/daemon/connection-observer.ts");
+    expect(observer).toMatch(/MAX_USE = 250;/);
+    expect(observer).toMatch(/REUSE_TIMEOUT = 60;/);
+    expect(read("src/daemon/shutdown-sequence.ts")).toMatch(/IDLE_TIMEOUT_MAX = 360_000;/);
     expect(page).toMatch(/silent for 6 minutes\. By default 250 under master\(8\)/);
     expect(page).toMatch(/By default 60 under master\(8\)/);
   });
