@@ -62,7 +62,7 @@ interface Target {
   readonly names: number;
   /** Milliseconds of the users' p99 that are always good enough. */
   readonly grace: number;
-  /** Makes the store silent, where that can happen. */
+  /** Suspends the server of the store, if it has one. */
   readonly hang?: () => Promise<void>;
 }
 
@@ -163,7 +163,7 @@ function report(outcomes: readonly Outcome[]): string {
     return [
       row("alone", calm, ""),
       row("under attack", attacked, milliseconds(bound)),
-      ...(hung === null ? [] : [row("and the store silent", hung, "")]),
+      ...(hung === null ? [] : [row("store suspended", hung, "")]),
     ];
   });
   const attacks = outcomes.map(({ target, attack, memory: { before, most, after } }) => [

@@ -50,24 +50,24 @@ function describeAddress(service: Service, { localpart, detail, domain }: Recipi
   if (detail !== null) parts.push(`detail ${JSON.stringify(detail)}`);
   if (domain !== null) parts.push(`domain ${JSON.stringify(domain)}`);
   const { downcase } = service.recipients.rules;
-  return `${parts.join(", ")} (lmtp_downcase_rcpt: ${downcase ? "yes, lower case but for the detail" : "no"})`;
+  return `${parts.join(", ")} (lmtp_downcase_rcpt: ${downcase ? "yes, lower case except the detail" : "no"})`;
 }
 
 function describeDomainRule(service: Service, { domain, isDefaultDomain, userid }: Recipient): string {
   const { virtualDomains, defaultDomain } = service.recipients.rules;
   const rule = !virtualDomains
-    ? "virtdomains is off, no domain counts"
+    ? "virtdomains is off, so the domain is ignored"
     : domain === null
-      ? `none written, so the default domain ${defaultDomain}`
+      ? `none given, so the default domain ${defaultDomain}`
       : isDefaultDomain
-        ? "the default domain, left out"
-        : "counts";
+        ? "the default domain, which is left out"
+        : "part of the user id";
   return `${rule}; user id ${JSON.stringify(userid)}`;
 }
 
 function describeMailbox(service: Service, mailbox: MailboxId): string {
   const folder = mailbox.folders.join(service.recipients.rules.separator);
-  const name = `Cyrus would call it ${internalName(mailbox)}`;
+  const name = `internal name ${internalName(mailbox)}`;
   if (mailbox.kind === "shared") return `shared folder ${JSON.stringify(folder)}; ${name}`;
   return `${folder === "" ? "INBOX" : `folder ${JSON.stringify(folder)}`} of user ${JSON.stringify(mailbox.user)}; ${name}`;
 }
@@ -80,6 +80,6 @@ function describeAnswer(store: string, facts: MailboxFacts | null, failure: Stor
 
 function describeFacts(facts: MailboxFacts): string {
   if (!facts.exists) return "no such mailbox";
-  const rights = facts.rights === null ? "rights do not matter" : `rights ${JSON.stringify(facts.rights)}`;
+  const rights = facts.rights === null ? "rights are not checked" : `rights ${JSON.stringify(facts.rights)}`;
   return `exists, ${rights}, ${facts.quotas.length === 0 ? "no quota limit" : "limited by quota"}`;
 }

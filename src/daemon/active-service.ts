@@ -19,7 +19,7 @@ export async function openDaemonService(configuration: Configuration, options: S
   return { ...(await startService(configuration, options)), limits, drainTimeout: own.drainTimeout };
 }
 
-/** Holds the current service. The server and the status reporter read it on each use, so that a swap takes effect at once. */
+/** Holds the current service. The server and the status reporter read it on each use, so that a swap takes effect immediately. */
 export class ActiveService<S extends ServerSettings = DaemonService> implements SettingsSource {
   #current: S | null;
   readonly #listeners: ((service: S) => void)[] = [];

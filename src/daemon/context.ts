@@ -46,7 +46,7 @@ export interface DaemonContext {
   readonly systemd: SystemdNotifier;
   readonly shutdowns: ShutdownRequests;
   readonly reloads: ReloadQueue;
-  /** Logs a start, reload or shutdown; at the level debug where other programs start such processes all the time. */
+  /** Logs a start, reload or shutdown: at the level notice, or at debug for a process that another program manages. */
   logLifecycle(message: string): void;
   /** Whether the process that would stop this one and start its successor is gone. */
   isOrphaned(): boolean;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DaemonContext } from "./context.ts";
 import { masterOf } from "./launch/launcher.ts";
 
-/** Milliseconds that a child of master(8) lives at least if it fails before its first connection. */
+/** Milliseconds that a child of master(8) runs at least if it fails before its first connection. */
 const LIFETIME_MIN = 10_000;
 
 /**

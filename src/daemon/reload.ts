@@ -1,6 +1,6 @@
 /**
  * A reload of the configuration, all or nothing: whatever can fail is done first, beside the running service; then the
- * active service is swapped, which cannot fail.
+ * active service is swapped, which cannot fail. A worker that fails to apply the configuration afterwards is logged.
  */
 import type { ActiveService, DaemonService } from "./active-service.ts";
 import type { DaemonContext } from "./context.ts";

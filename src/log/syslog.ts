@@ -126,7 +126,7 @@ export class Syslog {
       for (const entry of unconfirmed.take()) this.#options.fallback(entry);
       return;
     }
-    // This logger has worked, so the next one is started at once. Lines that it had read but not sent are lost.
+    // This logger has worked, so the next one is started immediately. Lines that it had read but not sent are lost.
     this.write(entryOf("warning", `syslog: ${reason}; lines may be lost`));
     for (const entry of waiting) this.write(entry);
   }

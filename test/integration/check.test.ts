@@ -1,4 +1,4 @@
-/** `smmapd check`, asking the store itself and a running daemon. */
+/** `smmapd check`, with the store and with a running daemon. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -52,7 +52,7 @@ async function run(args: readonly string[], { stdin = "", terminal = false } = {
 const check = (...args: readonly string[]) => run(["check", "-C", configFile, ...args]);
 
 describe("replies", () => {
-  it("come one a line, and the exit status sums them up", async () => {
+  it("are written one per line, and determine the exit status", async () => {
     expect(await check("anna@village.example", "+Public/Post", "anna+Entwürfe")).toEqual({
       status: 0,
       stdout:
@@ -67,7 +67,7 @@ describe("replies", () => {
     expect(await check("nobody", "dora", "anna")).toMatchObject({ status: 75 });
   });
 
-  it("are the same from a running daemon, on a unix socket and TCP", async () => {
+  it("are the same from a running daemon, on a UNIX socket and TCP", async () => {
     const addresses = ["anna", "nobody", "dora", "+Public/Look", "anna+Entwürfe"];
     const { stdout } = await check(...addresses);
     for (const where of [daemon.path, daemon.tcp]) {
@@ -75,7 +75,7 @@ describe("replies", () => {
     }
   });
 
-  it("come as JSON, one object a line", async () => {
+  it("are written as JSON, one object per line", async () => {
     const { stdout } = await check("--json", "anna", "nobody");
     expect(
       stdout
@@ -92,7 +92,7 @@ describe("replies", () => {
     expect((await check("-p", "anna+Nowhere")).stdout).toBe("anna+Nowhere: OK anna+Nowhere\n");
   });
 
-  it("hold no control characters", async () => {
+  it("contain no control characters", async () => {
     expect((await check("anna\u001b[2J")).stdout).toBe("anna\\x1b[2J: NOTFOUND Mailbox does not exist\n");
   });
 });
@@ -101,7 +101,7 @@ describe("a list on standard input", () => {
   const list = Array.from({ length: 150 }, (_, i) => (i % 2 === 0 ? "anna" : "nobody"));
   const stdout = list.map((name) => `${name}: ${name === "anna" ? "OK anna" : "NOTFOUND Mailbox does not exist"}\n`);
 
-  it("is answered in its order, empty lines left out", async () => {
+  it("is answered in its order, without empty lines", async () => {
     const stdin = `${list.join("\r\n\r\n")}\n`;
     expect(await run(["check", "-C", configFile, "-"], { stdin })).toEqual({
       status: 1,
@@ -110,14 +110,14 @@ describe("a list on standard input", () => {
     });
   });
 
-  it("shows its progress on a terminal, and wipes it away", async () => {
+  it("shows its progress on a terminal, and clears it", async () => {
     const { stderr } = await run(["check", "--socket", daemon.path, "-"], { stdin: list.join("\n"), terminal: true });
     expect(stderr).toContain("\r[#############                 ] 64 of 150");
     expect(stderr).toContain("\r[##############################] 150 of 150");
     expect(stderr.endsWith("\r\x1b[K")).toBe(true);
   });
 
-  it("may be empty", async () => {
+  it("can be empty", async () => {
     expect(await run(["check", "-C", configFile, "-"])).toEqual({ status: 0, stdout: "", stderr: "" });
   });
 });
@@ -136,7 +136,7 @@ describe("an access map", () => {
     ['"no body"', 1, "OK 550 5.1.1 Mailbox does not exist"],
     ["+Public/Look", 1, "OK 550 5.7.1 Posting to this mailbox is not permitted"],
     ["dora", 75, "OK 452 4.2.2 Mailbox is full"],
-  ])("says of %s, with status %d: %s", async (address, status, reply) => {
+  ])("replies for %s, with status %d: %s", async (address, status, reply) => {
     expect(await access(address)).toEqual({ status, stdout: `${address}: ${reply}\n`, stderr: "" });
   });
 });
@@ -153,10 +153,10 @@ describe("-v explains every step", () => {
 
   it("of a user's folder within its quota", async () => {
     expect(await steps("BERT+Archive@VILLAGE.example")).toEqual([
-      'address   local part "bert", detail "Archive", domain "village.example" (lmtp_downcase_rcpt: yes, lower case but for the detail)',
-      'domain    the default domain, left out; user id "bert"',
-      'mailbox   folder "Archive" of user "bert"; Cyrus would call it user.bert.Archive',
-      "store     sqlite: exists, rights do not matter, limited by quota",
+      'address   local part "bert", detail "Archive", domain "village.example" (lmtp_downcase_rcpt: yes, lower case except the detail)',
+      'domain    the default domain, which is left out; user id "bert"',
+      'mailbox   folder "Archive" of user "bert"; internal name user.bert.Archive',
+      "store     sqlite: exists, rights are not checked, limited by quota",
       "quota     root bert: STORAGE 8192 of 65536 octets",
       "verdict   accept: the mailbox exists, may be posted to and is within its quota",
     ]);
@@ -166,32 +166,30 @@ describe("-v explains every step", () => {
     ["gustav", "verdict   over-quota: quota root gustav: 3 messages and one more are over the limit of 2"],
     ["dora", "verdict   over-quota: quota root dora: 8192 octets are over the limit of 4096"],
     ["nobody", "verdict   absent: the store says that there is no such mailbox"],
-    ["anna@hill.example", 'domain    counts; user id "anna@hill.example"'],
-    ["anna", 'domain    none written, so the default domain village.example; user id "anna"'],
+    ["anna@hill.example", 'domain    part of the user id; user id "anna@hill.example"'],
+    ["anna", 'domain    none given, so the default domain village.example; user id "anna"'],
     ["+Public/Look", "verdict   denied: the folder may be seen (l) but not posted to (p)"],
     [
       "+Public/Secret",
       "verdict   absent: the folder may be neither seen (l) nor posted to (p), so it counts as absent",
     ],
     ["+Public", 'store     sqlite: exists, rights "lrsp", no quota limit'],
-    ["+user/anna", 'mailbox   shared folder "user/anna"; Cyrus would call it user.anna'],
+    ["+user/anna", 'mailbox   shared folder "user/anna"; internal name user.anna'],
     ["@village.example", "verdict   absent: no mailbox can have this address: a shared address that names no folder"],
     ["+", "store     sqlite: not asked"],
   ])("of %s", async (address, step) => {
     expect(await steps(address)).toContain(step);
   });
 
-  it("of a folder that another mailbox stands in for", async () => {
+  it("of a folder in whose place another mailbox is used", async () => {
     const lenient = join(folder, "lenient.conf");
     const options = ["smmap_detail_ignore_case", "smmap_plus_fallback"].map((key) => `${key}: yes\n`).join("");
     writeFileSync(lenient, `${readFileSync(configFile, "utf8")}${options}smmap_reply_value: mailbox\n`);
     const found = await run(["check", "-v", "-C", lenient, "anna+LISTS/dev@village.example", "anna+Nope"]);
     expect(found.stdout).toContain("anna+LISTS/dev@village.example: OK user.anna.Lists.Dev\n");
-    expect(found.stdout).toContain(
-      'instead   folder "Lists/Dev" of user "anna"; Cyrus would call it user.anna.Lists.Dev',
-    );
+    expect(found.stdout).toContain('instead   folder "Lists/Dev" of user "anna"; internal name user.anna.Lists.Dev');
     expect(found.stdout).toContain("anna+Nope: OK user.anna\n");
-    expect(found.stdout).toContain('instead   INBOX of user "anna"; Cyrus would call it user.anna');
+    expect(found.stdout).toContain('instead   INBOX of user "anna"; internal name user.anna');
   });
 
   it("as JSON", async () => {
@@ -206,7 +204,7 @@ describe("-v explains every step", () => {
     });
   });
 
-  it("of a store that cannot tell", async () => {
+  it("of a store that fails", async () => {
     const broken = join(folder, "broken.conf");
     writeFileSync(
       broken,
@@ -217,14 +215,14 @@ describe("-v explains every step", () => {
     expect(stdout).toContain("anna@any.example: TEMP Mailbox look-up failed, try again later\n");
     expect(stdout).toMatch(/store {5}sqlite: there is no file .*missing\.db.* \[unavailable\]/);
     expect(stdout).toContain("verdict   failed: the look-up failed, so the reply is temporary");
-    expect(stdout).toContain('domain    virtdomains is off, no domain counts; user id "anna"');
+    expect(stdout).toContain('domain    virtdomains is off, so the domain is ignored; user id "anna"');
     writeFileSync(broken, `${readFileSync(broken, "utf8")}smmap_on_failure: ok\n`);
     const accepted = await run(["check", "-v", "-C", broken, "anna"]);
     expect(accepted).toMatchObject({ status: 0, stdout: expect.stringContaining("anna: OK anna\n") });
     expect(accepted.stdout).toContain("verdict   accept: the look-up failed, and smmap_on_failure is ok");
   });
 
-  it("of a store that cannot tell, as JSON", async () => {
+  it("of a store that fails, as JSON", async () => {
     const broken = join(folder, "failing.conf");
     writeFileSync(broken, `configdirectory: ${folder}\nsmmap_store: sqlite\nsql_database: missing.db\n`);
     const { stdout: json } = await run(["check", "-v", "--json", "-C", broken, "anna"]);
@@ -232,7 +230,7 @@ describe("-v explains every step", () => {
   });
 });
 
-describe("a fault", () => {
+describe("a failure", () => {
   const missing = /smmapd: error: sqlite: there is no file .*missing\.db.* \[unavailable\]\n/;
 
   async function ask(store: string, ...args: readonly string[]): Promise<Outcome> {
@@ -241,12 +239,12 @@ describe("a fault", () => {
     return run(["check", "-C", faulty, ...args, "anna", "bert", "carl"]);
   }
 
-  it("is told once, whatever knows of it", async () => {
+  it("is reported once, though several layers report it", async () => {
     const { stderr } = await ask("smmap_store: sqlite\nsql_database: missing.db");
     expect(stderr).toMatch(new RegExp(`^${missing.source}$`));
   });
 
-  it("is told in the answers only, where they show it", async () => {
+  it("is reported in the answers only, where they show it", async () => {
     for (const args of [["-v"], ["-v", "--json"]]) {
       const { stdout, stderr } = await ask("smmap_store: sqlite\nsql_database: missing.db", ...args);
       expect(stdout).toContain("missing.db");
@@ -254,7 +252,7 @@ describe("a fault", () => {
     }
   });
 
-  it("that no answer tells of is told all the same", async () => {
+  it("that no answer shows is reported as well", async () => {
     const sockets = ["first", "second"].map((name) => join(folder, name));
     const servers = sockets.map((path) => `ldapi://${encodeURIComponent(path)}`);
     const conf = `ldap_uri: ${servers.join(" ")}\nldap_base: dc=x\nsmmap_ldap_preset: inetlocal`;
@@ -264,7 +262,7 @@ describe("a fault", () => {
     expect(errors).toEqual([`smmapd: error: ${servers[0]}: ldap: connect ENOENT ${sockets[0]}`]);
   });
 
-  it("that is a mistake in a store is told with its place", async () => {
+  it("that is an internal error of a store is reported with its stack", async () => {
     const module = `export const adapter = {
       name: "mine",
       parse() {},
@@ -285,7 +283,7 @@ describe("a fault", () => {
   });
 });
 
-describe("mistakes", () => {
+describe("errors", () => {
   it.each([
     [["check"], "check takes addresses"],
     [["check", "-x"], "unknown option -x"],
@@ -294,14 +292,14 @@ describe("mistakes", () => {
     [["nonsense"], "unknown command nonsense"],
     [["-U250"], "unknown option -U250"],
     [["-U", "many"], "option -U takes a number"],
-  ])("on the command line %j end with 64", async (args, problem) => {
+  ])("of the command line %j exit with 64", async (args, problem) => {
     const { status, stderr } = await run(args);
     expect(status).toBe(64);
     expect(stderr).toContain(problem);
     if (args[0] === "check") expect(stderr).toContain("usage: smmapd [-C file]");
   });
 
-  it("in the configuration end with 78", async () => {
+  it("of the configuration exit with 78", async () => {
     expect(await run(["check", "-C", join(folder, "none.conf"), "anna"])).toMatchObject({
       status: 78,
       stderr: expect.stringContaining(`can't open configuration file ${folder}/none.conf`),
@@ -318,8 +316,8 @@ describe("mistakes", () => {
   });
 });
 
-describe("a daemon that is not there", () => {
-  it("ends with 75 and says which", async () => {
+describe("a daemon that cannot be reached", () => {
+  it("results in status 75 and a message with its address", async () => {
     const where = join(folder, "nobody-listens");
     expect(await run(["check", "--socket", where, "anna"])).toMatchObject({
       status: 75,
@@ -329,8 +327,8 @@ describe("a daemon that is not there", () => {
 
   it.each([
     ["hangs up", "", "the daemon closed the connection"],
-    ["talks nonsense", "hello", "the reply is not a netstring: missing length"],
-  ])("or %s, likewise", async (_name, answer, problem) => {
+    ["sends an invalid reply", "hello", "the reply is not a netstring: missing length"],
+  ])("or %s: the same", async (_name, answer, problem) => {
     const path = join(folder, `odd-${answer.length}`);
     const odd: NetServer = createServer((socket) => socket.resume().end(answer)).listen(path);
     try {

@@ -56,13 +56,13 @@ describe("an output that its reader has closed", () => {
       expect(await run([option], ["stdout"])).toMatchObject({ status: 141 });
   });
 
-  it("ends a command quietly that has to tell of a mistake", async () => {
+  it("quietly ends a command that reports an error", async () => {
     for (const args of [["conf", "-C", folder.at("none")], ["check"], ["nonsense"]]) {
       expect(await run(args, ["stderr"])).toMatchObject({ status: 141, stdout: "" });
     }
   });
 
-  it("does not keep a command from its status while it is read", async () => {
+  it("does not change the exit status while it is read", async () => {
     const { status, stdout } = await run(["check", "-C", folder.configFile, "fred", "nobody"]);
     expect({ status, stdout }).toEqual({
       status: 1,
@@ -72,7 +72,7 @@ describe("an output that its reader has closed", () => {
 });
 
 describe("a daemon without /proc", () => {
-  it("tells its status, but for the memory", async () => {
+  it("shows its status without the memory", async () => {
     // Root makes a namespace of its own for it; others need one of users besides.
     const namespace = process.getuid?.() === 0 ? "-m" : "-rm";
     const by = ["unshare", namespace, "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"];

@@ -1,4 +1,4 @@
-/** The control socket, and the commands that ask there: `smmapd status` and `smmapd purge`. */
+/** The control socket, and its commands `smmapd status` and `smmapd purge`. */
 import { existsSync, linkSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { PassThrough, Readable } from "node:stream";
@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const observed of started.splice(0)) await observed.close();
 });
 
-/** Sends a text and returns all that comes back. */
+/** Sends a text and returns the whole reply. */
 async function say(observed: ObservedServer, words: string): Promise<string> {
   const socket = connect(observed.at("socket/smmap-control.4711"));
   socket.on("error", () => {});
@@ -37,12 +37,12 @@ async function run(observed: ObservedServer, command: string, ...args: readonly 
 }
 
 describe("the socket", () => {
-  it("is for root and the daemon's user only", async () => {
+  it("is accessible to root and the user of the daemon only", async () => {
     const observed = await start();
     expect(statSync(observed.at("socket/smmap-control.4711")).mode & 0o7777).toBe(0o600);
   });
 
-  it("goes with the daemon", async () => {
+  it("is removed when the daemon shuts down", async () => {
     const observed = await start("smmap_control_socket: {configdirectory}/elsewhere");
     expect(readdirSync(observed.folder)).toContain("elsewhere.4711");
     const socket = connect(observed.at("elsewhere.4711"));
@@ -54,14 +54,14 @@ describe("the socket", () => {
     expect(existsSync(observed.at("elsewhere.4711"))).toBe(false);
   });
 
-  it("is nowhere if it is disabled", async () => {
+  it("does not exist if it is disabled", async () => {
     const observed = await start("smmap_control_socket: disabled");
     expect(readdirSync(observed.at("socket"))).toEqual([]);
     const { status, err } = await run(observed, "status");
     expect([status, err]).toEqual([78, "smmapd: smmap_control_socket is disabled, so no daemon can be reached\n"]);
   });
 
-  it("is not worth a daemon that does not start", async () => {
+  it("does not keep the daemon from starting if it cannot be opened", async () => {
     const observed = await start("smmap_control_socket: {configdirectory}/missing/control");
     const missing = observed.at("missing");
     const advice = `there is no folder ${missing}; create it (install -d -o wilma -m 755 ${missing}) and restart smmapd`;
@@ -69,7 +69,7 @@ describe("the socket", () => {
     expect(await observed.ask("anna@village.example")).toEqual(["OK anna@village.example"]);
   });
 
-  it("takes the place of one that a dead process left, and removes those of others", async () => {
+  it("replaces the socket of a dead process with the same id, and removes those of other dead processes", async () => {
     const observed = new ObservedServer();
     started.push(observed);
     const beginning = observed.at("socket/smmap-control");
@@ -78,12 +78,12 @@ describe("the socket", () => {
     writeFileSync(`${beginning}.4714`, "no socket at all");
     await observed.observe();
     const left = ["", "4711", "4713x", "4714", "x"].map((end) => `smmap-control.${end}`);
-    // The next thing that happens may be that root becomes somebody who has no right to remove them.
+    // Privileges may be dropped next, and then the files could not be removed.
     expect(readdirSync(observed.at("socket")).sort()).toEqual(left);
     expect(await say(observed, '{"command":"status"}\n')).toContain('"problem":"not open yet"');
   });
 
-  /** The file of a socket on which nobody listens any more. */
+  /** The file of a socket on which no process listens any more. */
   async function leaveDead(path: string): Promise<void> {
     const server = createServer();
     const aside = `${path}.aside`;
@@ -94,8 +94,8 @@ describe("the socket", () => {
   }
 });
 
-describe("on the socket", () => {
-  it("each line is a request, and each gets one reply", async () => {
+describe("the protocol", () => {
+  it("answers each line with one line", async () => {
     const observed = await start();
     const replies = await say(
       observed,
@@ -108,7 +108,7 @@ describe("on the socket", () => {
     expect(parsed).toEqual([{ purged: true }, { status: expect.anything() }, { purged: true }]);
   });
 
-  it("pieces of a line are put together", async () => {
+  it("joins the parts of a line", async () => {
     const observed = await start();
     const socket = connect(observed.at("socket/smmap-control.4711"));
     const words = Buffer.from('{"command":"purge","addresses":["ännä@village.example"]}\n');
@@ -126,7 +126,7 @@ describe("on the socket", () => {
     ['{"command":"purge","addresses":"anna"}', "the addresses are not a list of strings"],
     ['{"command":"purge","addresses":[1]}', "the addresses are not a list of strings"],
     ['{"command":"purge","addresses":null}', "the addresses are not a list of strings"],
-  ])("%j is told what is wrong, and nothing is purged", async (line, error) => {
+  ])("answers %j with an error, and purges nothing", async (line, error) => {
     const observed = await start();
     await observed.ask("anna@village.example");
     expect(JSON.parse(await say(observed, `${line}\n`))).toEqual({ error });
@@ -134,13 +134,13 @@ describe("on the socket", () => {
     expect(observed.village.lookups).toBe(1);
   });
 
-  it("nobody can make it remember more than a line", async () => {
+  it("closes a connection whose line is too long", async () => {
     const observed = await start();
     expect(await say(observed, `${"x".repeat(10_000_000)}\n`)).toBe("");
     expect(JSON.parse(await say(observed, '{"command":"purge"}\n'))).toEqual({ purged: true });
   });
 
-  it("too many at once are too many, and the next ones are served again", async () => {
+  it("refuses too many connections, and accepts again once some are closed", async () => {
     const observed = await start();
     const sockets = Array.from({ length: 40 }, () => connect(observed.at("socket/smmap-control.4711")));
     let closed = 0;
@@ -155,7 +155,7 @@ describe("on the socket", () => {
 });
 
 describe("smmapd status", () => {
-  it("shows what a person wants to know", async () => {
+  it("shows the state of the daemon", async () => {
     const observed = await start();
     await observed.ask("anna@village.example", "anna@village.example", "nobody@village.example");
     observed.tally.reloaded("succeeded");
@@ -175,7 +175,7 @@ describe("smmapd status", () => {
     expect(out).not.toContain("last errors");
   });
 
-  it("tells of trouble with the store, and by its exit status", async () => {
+  it("shows a failure of the store, also in its exit status", async () => {
     const observed = await start("smmap_breaker_failures: 2\nsmmap_breaker_reset: 1h\nsmmap_cache_size: 0");
     observed.village.fault = "down";
     await observed.ask("anna@village.example", "bert@village.example", "carla@village.example");
@@ -189,7 +189,7 @@ describe("smmapd status", () => {
     expect(out).toMatch(/^ +\d+ s ago {2}error: memory: the backend is down \[unavailable\]$/m);
   });
 
-  it("does not wait for a store that hangs longer than a look-up may take", async () => {
+  it("waits for a store that hangs no longer than the time-out of a look-up", async () => {
     const observed = await start("smmap_query_timeout: 1s");
     observed.village.fault = "hang";
     const { status, out } = await run(observed, "status");
@@ -197,7 +197,7 @@ describe("smmapd status", () => {
     expect(out).toMatch(/^store +memory \(.*\): memory: no answer within 1000 ms \[timeout\]$/m);
   });
 
-  it("is JSON for programs", async () => {
+  it("writes JSON with --json", async () => {
     const observed = await start();
     await observed.ask("anna@village.example");
     const { status, out } = await run(observed, "status", "--json");
@@ -217,7 +217,7 @@ describe("smmapd status", () => {
     });
   });
 
-  it("cannot be used to drive a terminal", async () => {
+  it("writes no control characters from outside to a terminal", async () => {
     const observed = await start();
     const hostile = "\x1b]0;gotcha\x07\n\u202efred\r@village.example";
     await observed.ask(Buffer.from(hostile).toString("latin1"));
@@ -231,7 +231,7 @@ describe("smmapd status", () => {
     for (const shown of [out, json.out]) expect(shown).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f\u202e]/);
   });
 
-  it("shows all processes of the service, and forgets those that are gone", async () => {
+  it("shows all processes of the service, without those that have exited", async () => {
     const first = await start();
     const second = await start("", 900, first.folder);
     const { out } = await run(first, "status");
@@ -240,7 +240,7 @@ describe("smmapd status", () => {
     expect(second.folder).toBe(first.folder);
   });
 
-  it("says that nobody is there", async () => {
+  it("reports that no daemon is running", async () => {
     const observed = new ObservedServer();
     started.push(observed);
     const nobody = `smmapd: no smmapd is listening on ${observed.at("socket/smmap-control")}.*\n`;
@@ -248,7 +248,7 @@ describe("smmapd status", () => {
     expect(await run(observed, "purge")).toEqual({ status: 69, out: "", err: nobody });
   });
 
-  it("says which folder is missing, and whose it has to be", async () => {
+  it("reports which folder is missing, and its required owner", async () => {
     const observed = new ObservedServer({ config: "smmap_user: wilma" });
     started.push(observed);
     const folder = observed.at("socket");
@@ -260,7 +260,7 @@ describe("smmapd status", () => {
     }
   });
 
-  it("takes no words", async () => {
+  it("takes no arguments", async () => {
     const observed = await start();
     const { status, err } = await run(observed, "status", "anna");
     expect(status).toBe(64);
@@ -271,7 +271,7 @@ describe("smmapd status", () => {
 describe("smmapd purge", () => {
   const everybody = ["anna@village.example", "bert@village.example", "anna+Lists@village.example"];
 
-  it("empties the cache", async () => {
+  it("clears the cache", async () => {
     const observed = await start();
     await observed.ask(...everybody, ...everybody);
     expect(observed.village.lookups).toBe(3);
@@ -280,7 +280,7 @@ describe("smmapd purge", () => {
     expect(observed.village.lookups).toBe(6);
   });
 
-  it("forgets single addresses, however they are written, those without a detail together with their folders", async () => {
+  it("removes single addresses in any spelling; those without a detail with all their folders", async () => {
     const observed = await start("smmap_cache_negative_ttl: 1h");
     await observed.ask(...everybody, "nobody@village.example");
     const before = observed.village.lookups;
@@ -292,7 +292,7 @@ describe("smmapd purge", () => {
     expect(observed.village.lookups).toBe(before + 5);
   });
 
-  it("takes very many addresses", async () => {
+  it("accepts thousands of addresses", async () => {
     const observed = await start();
     await observed.ask("anna@village.example");
     const many = Array.from({ length: 5000 }, (_, i) => `user${i}@${"x".repeat(200)}.village.example`);
@@ -311,7 +311,7 @@ describe("smmapd purge", () => {
     expect([first.village.lookups, second.village.lookups]).toEqual([2, 2]);
   });
 
-  it("says so where there is no cache", async () => {
+  it("reports that there is no cache", async () => {
     const observed = await start("smmap_cache_size: 0");
     expect(await run(observed, "purge")).toEqual({
       status: 0,

@@ -1,4 +1,4 @@
-/** The log of the whole program, from its start to its end. */
+/** The log of the program, from startup to shutdown. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -28,10 +28,10 @@ function start(...lines: readonly string[]): Daemon {
   return daemon;
 }
 
-/** Waits for a message, and gives all up to it as "TAG PRIORITY TEXT", without the number of the process. */
+/** Waits for a message, and returns all up to it as "TAG PRIORITY TEXT", without the process id. */
 async function told(text: string): Promise<readonly string[]> {
   for (;;) {
-    // What it thinks of the temporary directory is another test's affair.
+    // The warning about the temporary directory is tested elsewhere.
     const messages = syslog.messages.filter((message) => !message.text.startsWith("smmap_listen: "));
     const lines = messages.map((message) => {
       return `${message.tag.replace(`[${daemon?.pid}]`, "[]")} ${message.priority} ${message.text}`;
@@ -45,7 +45,7 @@ async function told(text: string): Promise<readonly string[]> {
 const listening = () => `listening on ${folder.socket}`;
 
 describe("the program", () => {
-  it("tells syslog everything from its start to its end", async () => {
+  it("logs everything to syslog, from startup to shutdown", async () => {
     const place = ["smmap_log_format: syslog", "syslog_prefix: cyrus", "syslog_facility: local6"];
     const { exited, child } = start(...place, "debug: yes", "auditlog: yes");
     await told(listening());
@@ -66,7 +66,7 @@ describe("the program", () => {
     ]);
   });
 
-  it("tells in another way after SIGHUP, if the configuration says so", async () => {
+  it("changes the format after a reload", async () => {
     const { child } = start("smmap_log_format: syslog", "syslog_prefix: one");
     await told(listening());
     folder.configure("smmap_log_format: syslog\nsyslog_prefix: two\ndebug: yes");
@@ -82,7 +82,7 @@ describe("the program", () => {
     client.close();
   });
 
-  it("ends although its logger hangs, and the logger with it", async () => {
+  it("exits although its logger hangs, and so does the logger", async () => {
     const { exited, child } = start("smmap_log_format: syslog");
     await told(listening());
     const [logger = 0] = syslog.loggers;
@@ -92,13 +92,13 @@ describe("the program", () => {
     expect(() => process.kill(logger, 0)).toThrow("ESRCH");
   });
 
-  it("keeps its logger when a terminal's Ctrl-C reaches the whole group", async () => {
+  it("keeps its logger when Ctrl-C of a terminal reaches the whole group", async () => {
     const { pid } = start("smmap_log_format: syslog");
     await told(listening());
     expect(groupOf(syslog.loggers[0] ?? 0)).not.toBe(groupOf(pid));
   });
 
-  it("gives up its rights together with its logger's", async () => {
+  it("drops the privileges of its logger as well", async () => {
     start("smmap_log_format: syslog", "debug: yes", "smmap_user: nobody");
     await told(listening());
     const [first, second, ...rest] = syslog.loggers;
@@ -107,7 +107,7 @@ describe("the program", () => {
     expect(statSync(`/proc/${second}`).uid).not.toBe(0);
   });
 
-  it("does not start with a facility that there is not", async () => {
+  it("does not start with an unknown facility", async () => {
     const refused = start("syslog_facility: postal");
     await refused.says(/postal/);
     expect(await refused.exited).toEqual({ status: 78, signal: null });

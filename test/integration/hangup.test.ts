@@ -1,6 +1,6 @@
 /**
- * SIGHUP to a child of master(8), at every moment of its life: the end after what is in hand, with status 0. Master logs
- * any other end as a failure, and gives the service up after five of them in a row. Children are started as by master.
+ * SIGHUP to a child of master(8), at any time from its start to its exit: the child drains and exits with status 0. Master
+ * logs any other exit as a failure, and disables the service after five in a row. Children are started as by master.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { DaemonFolder, program } from "../../fixtures/daemon.ts";
 import { findAccount } from "../../fixtures/servers/cyrus-programs.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 
-/** Children for each moment. */
+/** Number of children per test. */
 const STARTS = process.env.NIGHTLY === "1" ? 60 : 6;
 const CONCURRENCY = 4;
 /** Bit of SIGHUP in the masks of /proc/PID/status. */
@@ -33,7 +33,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** A child of master's, and what may be seen of it. */
+/** A child of master, as seen from outside. */
 class Child {
   readonly #process: ChildProcess;
   readonly #socket: string;
@@ -53,7 +53,7 @@ class Child {
     this.#process.kill("SIGHUP");
   }
 
-  /** Resolves when the shell handles SIGHUP. What comes before kills a child of any program, that of the original too. */
+  /** Resolves when the shell handles SIGHUP. An earlier signal kills a child of any program, the original included. */
   async begins(): Promise<void> {
     await this.#until(() => catches(this.#process.pid));
   }
@@ -68,15 +68,15 @@ class Child {
     await this.#until(() => catches(this.#node));
   }
 
-  /** Has it answer, and hangs up on request. */
-  async asked(): Promise<SocketmapClient> {
+  /** Connects, and waits until the child has answered a request. */
+  async connect(): Promise<SocketmapClient> {
     for (;;) {
       const client = await SocketmapClient.connect(this.#socket);
       try {
         expect(await client.ask("fred")).toBe("OK fred");
         return client;
       } catch {
-        // The test's own process may have accepted it.
+        // The process of the test may have accepted the connection.
         client.close();
       }
     }
@@ -85,7 +85,7 @@ class Child {
   get #node(): number | null {
     const { pid } = this.#process;
     const [child] = read(`/proc/${pid}/task/${pid}/children`).split(" ");
-    // The shell asks other programs where it is, before.
+    // Before that, the shell runs other programs to find its folder.
     return child && read(`/proc/${child}/cmdline`).startsWith("node\0") ? Number(child) : null;
   }
 
@@ -103,13 +103,13 @@ function read(path: string): string {
   try {
     return readFileSync(path, "latin1");
   } catch {
-    // The process is gone.
+    // The process has exited.
     return "";
   }
 }
 
-/** @returns how the child has ended, after `run` has done with it what it wants */
-async function live(n: number, options: readonly string[], run: (child: Child) => Promise<void>): Promise<string> {
+/** Runs a child. @returns its exit status or signal */
+async function runChild(n: number, options: readonly string[], run: (child: Child) => Promise<void>): Promise<string> {
   const { credentials } = await findAccount();
   const [messages, socket] = [folder.at(`messages${n}`), folder.at(`socket${n}`)];
   execFileSync("mkfifo", [messages]);
@@ -135,7 +135,7 @@ async function live(n: number, options: readonly string[], run: (child: Child) =
   }
 }
 
-/** How so many children have ended, and how often. @param run gets the number of the child */
+/** Counts the exit statuses of a number of children. @param run is called with the number of the child */
 async function ends(
   options: readonly string[],
   run: (child: Child, n: number) => Promise<void>,
@@ -144,7 +144,7 @@ async function ends(
   let next = 0;
   const line = async () => {
     for (let n = next++; n < STARTS; n = next++) {
-      const end = await live(n, options, (child) => run(child, n));
+      const end = await runChild(n, options, (child) => run(child, n));
       counts[end] = (counts[end] ?? 0) + 1;
     }
   };
@@ -179,18 +179,18 @@ it("SIGHUP as Node.js begins to handle it ends a child with status 0", async () 
   expect(found).toEqual(well);
 });
 
-it("SIGHUP to a child that serves ends it with status 0", async () => {
+it("SIGHUP to a serving child ends it with status 0", async () => {
   const found = await ends([], async (child) => {
-    const client = await child.asked();
+    const client = await child.connect();
     child.hangUp();
     client.close();
   });
   expect(found).toEqual(well);
 });
 
-it("SIGHUP to a child that is about to end by itself leaves its status 0", async () => {
+it("SIGHUP to a child that is about to exit leaves its status 0", async () => {
   const found = await ends(["-U", "1"], async (child, n) => {
-    const client = await child.asked();
+    const client = await child.connect();
     client.close();
     await delay(n * 3);
     child.hangUp();
@@ -198,7 +198,7 @@ it("SIGHUP to a child that is about to end by itself leaves its status 0", async
   expect(found).toEqual(well);
 });
 
-it("SIGHUP again and again, from beginning to end, ends a child with status 0", async () => {
+it("repeated SIGHUP, from start to exit, ends a child with status 0", async () => {
   const found = await ends([], async (child) => {
     await child.begins();
     while (!child.isGone) {

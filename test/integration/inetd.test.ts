@@ -1,4 +1,4 @@
-/** A client on standard input and output, as the original's manual page has it: by inetd, by a shell. */
+/** A client on standard input and output, of inetd or a shell, as in the manual page of the original. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -48,38 +48,38 @@ async function shell(line: string) {
 }
 
 describe("a shell", () => {
-  it("asks through a pipe", async () => {
+  it("sends requests through a pipe", async () => {
     const { status, replies, log } = await shell("printf '10:cyrus fred,12:cyrus nobody,' | $SMMAPD");
     expect(replies).toBe("7:OK fred,31:NOTFOUND Mailbox does not exist,");
     expect(status).toBe(0);
     expect(log).toContain("serving the client on standard input");
   });
 
-  it("asks slowly, and gets each reply before the next question", async () => {
+  it("sends requests slowly, and gets each reply before the next request", async () => {
     const line = "(printf '10:cyr'; sleep 0.2; printf 'us fred,'; sleep 0.2; printf '10:cyrus slow,') | $SMMAPD";
     expect(await shell(line)).toMatchObject({ replies: "7:OK fred,7:OK slow,", status: 0 });
   });
 
-  it("asks from a file", async () => {
+  it("sends requests from a file", async () => {
     writeFileSync(folder.at("questions"), "10:cyrus fred,".repeat(1000));
     const { replies } = await shell(`$SMMAPD <${folder.at("questions")}`);
     expect(replies).toBe("7:OK fred,".repeat(1000));
   });
 
-  it("asks nothing", async () => {
+  it("sends no request", async () => {
     expect(await shell("printf '' | $SMMAPD")).toMatchObject({ replies: "", status: 0 });
   });
 
-  it("breaks the protocol, is told, and gets no further answer", async () => {
+  it("sends malformed input, and gets one error reply", async () => {
     const { replies } = await shell("printf '10:cyrus fred,x10:cyrus fred,' | $SMMAPD");
     expect(replies).toMatch(/^7:OK fred,\d+:PERM Bad protocol \(.*\),$/);
   });
 
-  it("may be a terminal's with -X, and end with the input", async () => {
+  it("on a terminal is served with -X, until the end of the input", async () => {
     expect(await shell("$SMMAPD -X </dev/null")).toMatchObject({ replies: "", status: 0 });
   });
 
-  it("may have stopped reading", async () => {
+  it("closes the pipe before it has read the replies", async () => {
     writeFileSync(folder.at("questions"), "10:cyrus fred,".repeat(100_000));
     const { status, replies } = await shell(`$SMMAPD <${folder.at("questions")} | head -c 10`);
     expect(replies).toBe("7:OK fred,");
@@ -116,7 +116,7 @@ describe("inetd", () => {
     expect(await exited).toEqual([0, null]);
   });
 
-  it("hands over a client that gets nothing if there is a mistake in the configuration", async () => {
+  it("hands over a client that gets nothing if the configuration has an error", async () => {
     folder.configure("smmap_query_timeout: soon");
     const client = await SocketmapClient.connect(await inetd());
     expect((await client.receiveAll()).toString()).toBe("");
@@ -126,7 +126,7 @@ describe("inetd", () => {
     client.close();
   });
 
-  it("of systemd's kind (Accept=yes) works, too", async () => {
+  it("as in systemd (Accept=yes) works as well", async () => {
     const tools = join(await unpackedPackages(["systemd"]), "usr/bin");
     const path = folder.at("accepted");
     const daemon = new Daemon(folder, {

@@ -1,4 +1,4 @@
-/** The life of the daemon inside the test's own process; signals are events. The real ones are in lifecycle.test.ts. */
+/** The daemon inside the process of the test, with signals as events. Real signals are in lifecycle.test.ts. */
 import { closeSync, existsSync, openSync } from "node:fs";
 import { createServer } from "node:net";
 import { PassThrough } from "node:stream";
@@ -56,8 +56,8 @@ async function ask(key = "fred"): Promise<string> {
   }
 }
 
-describe("life", () => {
-  it("begins, is told of another configuration, of a broken one, and ends", async () => {
+describe("the daemon in this process", () => {
+  it("starts, reloads a configuration, refuses a broken one, and shuts down", async () => {
     const life = begin();
     await says(/listening on/);
     expect(await ask("+news")).toBe("OK +news");
@@ -85,7 +85,7 @@ describe("life", () => {
     expect(existsSync(folder.socket)).toBe(false);
   });
 
-  it("does not begin with a mistake, and says so", async () => {
+  it("does not start with an error in the configuration, and reports it", async () => {
     folder.configure("smmap_query_timeout: soon");
     expect(await begin()).toBe(78);
     expect(text).toMatch(/^smmapd: unparsable duration 'soon'/);
@@ -97,7 +97,7 @@ describe("life", () => {
     expect(text).toContain("smmap_workers: options -U and -T are for a single process");
   });
 
-  it("ends when it was used enough", async () => {
+  it("shuts down after -U connections", async () => {
     const life = begin(["-U", "1"]);
     await says(/listening on/);
     expect(await ask()).toBe("OK fred");
@@ -105,7 +105,7 @@ describe("life", () => {
     expect(text).toContain("shutting down: used for 1 connections");
   });
 
-  it("ends at once when it is told twice", async () => {
+  it("shuts down immediately on the second SIGTERM", async () => {
     const life = begin();
     await says(/listening on/);
     const busy = await SocketmapClient.connect(folder.socket);
@@ -118,7 +118,7 @@ describe("life", () => {
     expect(await life).toBe(0);
   });
 
-  it("is that of its client on the standard input", async () => {
+  it("serves a client on standard input until it closes", async () => {
     const life = begin(["-X"]);
     stdin.end("10:cyrus fred,");
     expect(await life).toBe(0);
@@ -126,7 +126,7 @@ describe("life", () => {
     expect(text).toContain("serving the client on standard input");
   });
 
-  it("has its debugger first", async () => {
+  it("runs the debugger before it serves", async () => {
     folder.configure("debug_command: exit 3 # %s %d %s\ndebug: yes");
     const life = begin(["-D"]);
     await says(/debugger returned exit status: 3/);
@@ -136,7 +136,7 @@ describe("life", () => {
     expect(await life).toBe(0);
   });
 
-  it("with a socket as standard input tells nobody else of a mistake", async () => {
+  it("with a socket as standard input logs an error instead of writing it there", async () => {
     folder.configure("smmap_query_timeout: soon");
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(folder.at("some"), resolve));

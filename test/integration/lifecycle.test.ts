@@ -1,4 +1,4 @@
-/** The daemon by itself: from its start to its end, as a process. */
+/** The standalone daemon as a process, from startup to shutdown. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
@@ -26,7 +26,7 @@ async function start(options: DaemonOptions = {}): Promise<Daemon> {
   return daemon;
 }
 
-/** One that is not expected to get as far as to listen. */
+/** Starts a daemon without waiting until it listens. */
 function launch(options: DaemonOptions = {}): Daemon {
   const daemon = new Daemon(folder, options);
   daemons.push(daemon);
@@ -39,13 +39,13 @@ async function connect(address = folder.socket): Promise<SocketmapClient> {
   return client;
 }
 
-/** Asks for a shared folder, whose rights are those of the configuration. */
+/** Requests a shared folder, whose rights are set in the configuration. */
 const askRights = (client: SocketmapClient) => client.ask("+news");
 const GRANTED = "OK +news";
 const ABSENT = "NOTFOUND Mailbox does not exist";
 
 describe("start", () => {
-  it("listens on unix sockets, IPv4 and IPv6, and says so", async () => {
+  it("listens on UNIX sockets, IPv4 and IPv6, and logs each address", async () => {
     folder.configure(`smmap_listen: ${folder.socket} 127.0.0.1:0 [::1]:0`);
     const daemon = await start();
     await daemon.says(/listening on/, 3);
@@ -59,12 +59,12 @@ describe("start", () => {
   });
 
   it.each([
-    ["a mistake in the configuration", "smmap_query_timeout: soon", [], 78, "unparsable duration 'soon'"],
-    ["an address that cannot be had", "smmap_listen: /nowhere/smmap", [], 78, "there is no folder /nowhere"],
-    ["an option that there is not", "", ["-Z"], 64, "unknown option -Z"],
-    ["a number written to its option", "", ["-U5"], 64, "unknown option -U5"],
-    ["a number that is none", "", ["-T", "soon"], 64, "option -T takes a number"],
-  ])("is refused for %s", async (_what, lines, args, status, message) => {
+    ["an error in the configuration", "smmap_query_timeout: soon", [], 78, "unparsable duration 'soon'"],
+    ["an address that cannot be bound", "smmap_listen: /nowhere/smmap", [], 78, "there is no folder /nowhere"],
+    ["an unknown option", "", ["-Z"], 64, "unknown option -Z"],
+    ["a number joined to its option", "", ["-U5"], 64, "unknown option -U5"],
+    ["a value that is not a number", "", ["-T", "soon"], 64, "option -T takes a number"],
+  ])("fails for %s", async (_what, lines, args, status, message) => {
     folder.configure(lines);
     const daemon = launch({ args });
     expect(await daemon.exited).toEqual({ status, signal: null });
@@ -72,7 +72,7 @@ describe("start", () => {
     expect(daemon.text).toContain(message);
   });
 
-  it("takes the place of a dead socket, not of a living one", async () => {
+  it("replaces the socket of a dead process, but not one in use", async () => {
     const first = await start();
     const second = launch();
     expect(await second.exited).toEqual({ status: 78, signal: null });
@@ -84,14 +84,14 @@ describe("start", () => {
     expect(await (await connect()).ask("fred")).toBe("OK fred");
   });
 
-  it("goes on without a lock that is not ours, and leaves it alone", async () => {
+  it("proceeds past a lock folder with foreign content, and does not remove it", async () => {
     mkdirSync(`${folder.socket}.lock/precious`, { recursive: true });
     await start();
     expect(await (await connect()).ask("fred")).toBe("OK fred");
     expect(existsSync(`${folder.socket}.lock/precious`)).toBe(true);
   });
 
-  it("of several at once leaves one that serves", async () => {
+  it("of several daemons at once leaves one that serves", async () => {
     const dead = await start();
     await dead.kill();
     const rivals = [launch(), launch(), launch(), launch()];
@@ -103,7 +103,7 @@ describe("start", () => {
     expect(await (await connect()).ask("fred")).toBe("OK fred");
   });
 
-  it("waits for debug_command with -D", async () => {
+  it("runs debug_command with -D, and waits for it", async () => {
     folder.configure(`debug_command: echo '%s %d %s' >${folder.at("debugged")}\ndebug: yes`);
     const daemon = await start({ args: ["-D"], env: { CYRUS_SERVICE: "other" } });
     expect(readFileSync(folder.at("debugged"), "utf8")).toMatch(
@@ -111,7 +111,7 @@ describe("start", () => {
     );
   });
 
-  it("leaves debug_command alone otherwise", async () => {
+  it("does not run debug_command without -D", async () => {
     folder.configure(`debug_command: echo >${folder.at("debugged")}`);
     await start();
     expect(existsSync(folder.at("debugged"))).toBe(false);
@@ -119,7 +119,7 @@ describe("start", () => {
 });
 
 describe("SIGHUP", () => {
-  it("has the configuration read again, and connections stay", async () => {
+  it("reloads the configuration, and keeps connections open", async () => {
     const daemon = await start();
     const client = await connect();
     expect(await askRights(client)).toBe(GRANTED);
@@ -130,7 +130,7 @@ describe("SIGHUP", () => {
     expect(await askRights(await connect())).toBe(ABSENT);
   });
 
-  it("changes nothing if there is a mistake in it", async () => {
+  it("changes nothing if the configuration has an error", async () => {
     const daemon = await start();
     const client = await connect();
     folder.configure("smmap_test_rights: none\nsmmap_query_timeout: soon");
@@ -145,7 +145,7 @@ describe("SIGHUP", () => {
     expect(await askRights(client)).toBe(ABSENT);
   });
 
-  it("tells what takes a restart", async () => {
+  it("warns of options that require a restart", async () => {
     const daemon = await start();
     folder.configure(`smmap_listen: ${folder.at("elsewhere")}`);
     daemon.signal("SIGHUP");
@@ -153,7 +153,7 @@ describe("SIGHUP", () => {
     expect(await (await connect()).ask("fred")).toBe("OK fred");
   });
 
-  it("again and again, under load, costs nobody an answer", async () => {
+  it("repeated under load does not lose a reply", async () => {
     const daemon = await start();
     const load = new SteadyLoad(folder.socket);
     for (let reload = 1; reload <= 20; reload++) {
@@ -167,8 +167,8 @@ describe("SIGHUP", () => {
   });
 });
 
-describe("the end", () => {
-  it("on SIGTERM comes when clients are silent, with status 0, and takes the socket along", async () => {
+describe("a shutdown", () => {
+  it("on SIGTERM ends connections when they are idle, removes the socket, and exits with status 0", async () => {
     const daemon = await start();
     const idle = await connect();
     const busy = await connect();
@@ -188,7 +188,7 @@ describe("the end", () => {
     expect(existsSync(folder.socket)).toBe(false);
   });
 
-  it("does not wait longer than smmap_drain_timeout for a busy client", async () => {
+  it("waits no longer than smmap_drain_timeout for a busy client", async () => {
     folder.configure("smmap_drain_timeout: 2s");
     const daemon = await start();
     const busy = await connect();
@@ -204,7 +204,7 @@ describe("the end", () => {
     ["a second SIGTERM", ["SIGTERM", "SIGTERM"]],
     ["SIGINT", ["SIGINT"]],
     ["SIGQUIT", ["SIGQUIT"]],
-  ] as const)("on %s comes as soon as what was read is answered", async (_name, signals) => {
+  ] as const)("on %s waits only for the replies to requests that were read", async (_name, signals) => {
     const daemon = await start();
     const client = await connect();
     expect(await client.ask("fred")).toBe("OK fred");
@@ -222,14 +222,14 @@ describe("the end", () => {
     expect(await daemon.exited).toEqual({ status: 0, signal: null });
   });
 
-  it("is told with a stack if it was a mistake", async () => {
+  it("after an internal error logs its stack", async () => {
     const daemon = await start();
     (await connect()).ask("crash").catch(() => {});
     expect(await daemon.exited).toEqual({ status: 70, signal: null });
     expect(daemon.text).toMatch(/error: internal error: Error: a mistake of the test's\\x0a +at /);
   });
 
-  it("comes after -U connections, when they are closed", async () => {
+  it("after -U connections waits until they are closed", async () => {
     const daemon = await start({ args: ["-U", "3"] });
     const three = [await connect(), await connect(), await connect()];
     await daemon.says(/shutting down: used for 3 connections/);
@@ -239,7 +239,7 @@ describe("the end", () => {
     expect(await daemon.exited).toEqual({ status: 0, signal: null });
   });
 
-  it("comes after -T seconds without a connection, which begin with the first one", async () => {
+  it("follows -T seconds without a connection, counted from the first one", async () => {
     const daemon = await start({ args: ["-T", "1"] });
     const client = await connect();
     expect(await client.ask("fred")).toBe("OK fred");

@@ -1,4 +1,4 @@
-/** What master(8) is told by the daemon, beside what the original tells it: messages of 8 octets, in the same places. */
+/** The messages of 8 octets to master(8), compared with those of the original in the same situations. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -133,7 +133,7 @@ it.each([
   }
 });
 
-it("a mistake in the configuration", async () => {
+it("an error in the configuration", async () => {
   folder.configure("smmap_query_timeout: soon");
   await start("", 1);
   const pid = processOf("ours");

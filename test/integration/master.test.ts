@@ -26,7 +26,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** One service on a unix socket, unless there is more to say. */
+/** A configuration with one service on a UNIX socket by default. */
 async function start(service: Partial<MasterService> = {}, ...others: readonly MasterService[]): Promise<Master> {
   master = await Master.start(folder, [{ name: "smmap", listen: folder.socket, ...service }, ...others]);
   return master;
@@ -38,7 +38,7 @@ async function connect(address = folder.socket): Promise<SocketmapClient> {
   return client;
 }
 
-/** As a mail server, whose connect(2) waits where that of Node.js says that the backlog is full. */
+/** Connects like a mail server: its connect(2) blocks where that of Node.js fails because the backlog is full. */
 async function patientlyConnect(address: string): Promise<SocketmapClient> {
   for (;;) {
     try {
@@ -59,7 +59,7 @@ async function askOnce(key = "fred", address = folder.socket): Promise<string> {
   }
 }
 
-/** Lines of the log with this in them. */
+/** The number of log lines that contain a text. */
 function logged(words: string): number {
   return master?.log.filter((line) => line.includes(words)).length ?? 0;
 }
@@ -68,7 +68,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It has ended by itself.
+    // It has exited already.
   }
 }
 
@@ -83,18 +83,18 @@ async function until(condition: () => boolean): Promise<void> {
   await master?.until(String(condition), condition);
 }
 
-/** Nothing that an administrator would have to look into. */
-function expectQuiet(): void {
+/** Expects no log line that requires an administrator. */
+function expectNoProblems(): void {
   expect(master?.complaints).toEqual([]);
 }
 
-/** The same after many a SIGHUP: a child that has not even become another program dies of it, the original as well. */
-function expectQuietButForUnborn(): void {
-  const unborn = /age:0\.\d+s pid:\d+ signaled to death by signal 1 |in READY state: terminated abnormally/;
-  expect(master?.complaints.filter((line) => !unborn.test(line))).toEqual([]);
+/** The same after many SIGHUPs: they kill a child that has not called exec yet, in the original as well. */
+function expectNoProblemsAfterExec(): void {
+  const beforeExec = /age:0\.\d+s pid:\d+ signaled to death by signal 1 |in READY state: terminated abnormally/;
+  expect(master?.complaints.filter((line) => !beforeExec.test(line))).toEqual([]);
 }
 
-it("the line that we recommend works", async () => {
+it("the recommended line of cyrus.conf works", async () => {
   const text = readFileSync(new URL("../../contrib/cyrus.conf", import.meta.url), "utf8");
   expect(text).toContain('cmd="/usr/local/bin/smmapd -C /etc/imapd.conf" listen="/run/cyrus/socket/smmap" prefork=1');
   const ours = text
@@ -104,11 +104,11 @@ it("the line that we recommend works", async () => {
   master = await Master.start(folder, ours);
   expect(await askOnce()).toBe("OK fred");
   expect(master.children).toHaveLength(1);
-  expectQuiet();
+  expectNoProblems();
 });
 
 describe("sockets", () => {
-  it("of the unix domain, of IPv4 and of IPv6 are served", async () => {
+  it("of the UNIX domain, of IPv4 and of IPv6 are served", async () => {
     const port = await freePort();
     const ipv4 = { name: "smmap4", listen: `127.0.0.1:${port}` };
     const ipv6 = { name: "smmap6", listen: `[::1]:${port}` };
@@ -117,38 +117,41 @@ describe("sockets", () => {
       const client = await connect(address);
       expect(await client.askAll(["fred", "nobody"])).toEqual(["OK fred", "NOTFOUND Mailbox does not exist"]);
     }
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("are left where they are", async () => {
+  it("are not removed at shutdown", async () => {
     const { children } = await start({ prefork: 1 });
     expect(await askOnce()).toBe("OK fred");
     for (const pid of children) signal(pid, "SIGHUP");
     await until(() => children.every((pid) => !master?.children.includes(pid)));
     expect(await askOnce()).toBe("OK fred");
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("of a service take the options with its name", async () => {
+  it("of a service use the options with its name", async () => {
     folder.configure("debug: yes\nother_smmap_test_rights: none\nother_postuser: shared");
     await start({}, { name: "other", listen: folder.at("other") });
     expect(await askOnce("+news")).toBe("OK +news");
     expect(await askOnce("shared+news", folder.at("other"))).toBe("NOTFOUND Mailbox does not exist");
-    expectQuiet();
+    expectNoProblems();
   });
 });
 
 describe("processes", () => {
-  it.each([0, 1, 2])("with prefork=%i serve many clients each, and master starts no more of them", async (prefork) => {
-    await start({ prefork });
-    for (let i = 0; i < 10; i++) expect(await (await connect()).ask(`fred${i}`)).toBe(`OK fred${i}`);
-    await until(() => logged("accepted connection") === 10);
-    expect(master?.children).toHaveLength(Math.max(1, prefork));
-    expect(await Promise.all(clients.map((client) => client.ask("fred")))).toEqual(clients.map(() => "OK fred"));
-    expectQuiet();
-  });
+  it.each([0, 1, 2])(
+    "with prefork=%i serve many clients each, so that master starts no more of them",
+    async (prefork) => {
+      await start({ prefork });
+      for (let i = 0; i < 10; i++) expect(await (await connect()).ask(`fred${i}`)).toBe(`OK fred${i}`);
+      await until(() => logged("accepted connection") === 10);
+      expect(master?.children).toHaveLength(Math.max(1, prefork));
+      expect(await Promise.all(clients.map((client) => client.ask("fred")))).toEqual(clients.map(() => "OK fred"));
+      expectNoProblems();
+    },
+  );
 
-  it("with prefork=0 answer the first client soon: within 150 ms, if Node.js itself takes 40 to start", async () => {
+  it("with prefork=0 answer the first client within 150 ms, if Node.js itself takes 40 ms to start", async () => {
     await start();
     const bare: number[] = [];
     const first: number[] = [];
@@ -159,26 +162,26 @@ describe("processes", () => {
       await until(() => master?.children.length === 0);
     }
     expect(Math.min(...first)).toBeLessThan(Math.max(150, 3.75 * Math.min(...bare)));
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("take 200 connections at once", async () => {
-    // Nor does it matter how many files master allows at first.
+  it("accept 200 connections at once", async () => {
+    // The soft limit of open files that master sets does not matter.
     await start({ prefork: 1, maxfds: 64 });
     const all = await Promise.all(Array.from({ length: 200 }, () => connect()));
     const replies = await Promise.all(all.map((client, i) => client.ask(`fred${i}`)));
     expect(replies).toEqual(all.map((_, i) => `OK fred${i}`));
     expect(master?.children).toHaveLength(1);
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("are no more than maxchild", async () => {
+  it("are at most maxchild", async () => {
     await start({ maxchild: 2, options: "-U 1" });
     const first = await connect();
     expect(await first.ask("fred")).toBe("OK fred");
     const second = await connect();
     expect(await second.ask("fred")).toBe("OK fred");
-    // Both processes are used up and wait for their clients; nobody is there for a third.
+    // Both processes have reached their limit and wait for their clients; no process accepts a third one.
     const third = await connect();
     const reply = third.ask("fred");
     expect(await first.ask("wilma")).toBe("OK wilma");
@@ -187,10 +190,10 @@ describe("processes", () => {
     first.close();
     expect(await reply).toBe("OK fred");
     await until(() => logged("executed") === 3);
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("are used -U times, and end when their clients are gone", async () => {
+  it("accept -U connections, and exit when these are closed", async () => {
     await start({ options: "-U 2" });
     const first = await connect();
     const second = await connect();
@@ -203,10 +206,10 @@ describe("processes", () => {
     first.close();
     second.close();
     await until(() => logged(`pid:${used} exited normally`) === 1);
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("end after -T seconds without a connection, but not before the first one", async () => {
+  it("exit after -T seconds without a connection, but not before the first one", async () => {
     await start({ prefork: 1, options: "-T 1" });
     await until(() => logged("executed") === 1);
     const { children } = master as Master;
@@ -215,36 +218,36 @@ describe("processes", () => {
     client.close();
     await until(() => !master?.children.includes(children[0] ?? 0));
     expect(logged("shutting down: no connection for 1 s")).toBe(1);
-    // The next one has served nobody, and stays until somebody has come and gone.
+    // The next process has served no client, and runs until its first client has disconnected.
     await until(() => logged("executed") === 2);
     expect(await askOnce()).toBe("OK fred");
     await until(() => logged("executed") === 3);
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("end when the program is replaced", async () => {
+  it("exit when the program is replaced", async () => {
     const root = dirname(dirname(program));
     cpSync(program, folder.at("bin/smmapd"));
-    cpSync(join(root, "dist/src"), folder.at("dist/src"), { recursive: true });
+    for (const part of ["dist/src", "dist/adapters"]) cpSync(join(root, part), folder.at(part), { recursive: true });
     symlinkSync(join(root, "node_modules"), folder.at("node_modules"));
     writeFileSync(folder.at("package.json"), '{ "type": "module" }');
     await start({ command: `${folder.at("bin/smmapd")} -C ${folder.configFile}` });
     expect(await askOnce()).toBe("OK fred");
     const { children } = master as Master;
     utimesSync(folder.at("dist/src/main.js"), 1, 1);
-    // With each connection it looks.
+    // The program file is checked when a connection is accepted, once a second at most.
     while (logged("shutting down: the program file was replaced") === 0) {
       expect(await askOnce()).toBe("OK fred");
       await delay(100);
     }
     await until(() => !master?.children.includes(children[0] ?? 0));
     expect(await askOnce()).toBe("OK fred");
-    expectQuiet();
+    expectNoProblems();
   });
 });
 
 describe("signals", () => {
-  it("SIGHUP: the clients of a process are served on until they are silent, others by the next one", async () => {
+  it("SIGHUP: a process drains its clients, and the next process serves new ones", async () => {
     await start({ prefork: 1 });
     const busy = await connect();
     const idle = await connect();
@@ -262,10 +265,10 @@ describe("signals", () => {
     busy.close();
     idle.close();
     await until(() => logged(`pid:${first} exited normally`) === 1);
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("SIGHUP to a busy process: at the latest after smmap_drain_timeout", async () => {
+  it("SIGHUP to a busy process: it exits after smmap_drain_timeout at the latest", async () => {
     folder.configure("debug: yes\nsmmap_drain_timeout: 2s");
     await start();
     const busy = await connect();
@@ -275,17 +278,17 @@ describe("signals", () => {
       for (;;) await busy.ask("fred");
     };
     await expect(load()).rejects.toThrow("the server closed the connection");
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("SIGHUP at any time, also before a process is ready, is no crash", async () => {
+  it("SIGHUP at any time, also before a process is ready, does not count as a crash", async () => {
     await start({ prefork: 1 });
     const hungUp = new Set<number>();
     for (let n = 0; n < 20; n++) {
       await until(() => {
         const { children } = master as Master;
         const isNew = children.some((pid) => !hungUp.has(pid));
-        // A signal between fork and exec meets master's own handler, and is gone with the exec: so it is sent again.
+        // A signal between fork and exec is handled by master's handler and lost with the exec, so it is sent again.
         if (!isNew) for (const pid of children) signal(pid, "SIGHUP");
         return isNew;
       });
@@ -297,10 +300,10 @@ describe("signals", () => {
     }
     expect(await askOnce()).toBe("OK fred");
     expect(logged("shutting down: SIGHUP")).toBeGreaterThan(0);
-    expectQuietButForUnborn();
+    expectNoProblemsAfterExec();
   });
 
-  it("SIGTERM: what was read is answered, and the status is EX_TEMPFAIL as the original's", async () => {
+  it("SIGTERM: requests that were read are answered, and the status is EX_TEMPFAIL as in the original", async () => {
     await start();
     const client = await connect();
     expect(await client.ask("fred")).toBe("OK fred");
@@ -310,23 +313,23 @@ describe("signals", () => {
     signal(pid, "SIGTERM");
     expect(await slow).toBe("OK slow");
     client.close();
-    // What master says of EX_TEMPFAIL.
+    // Master's message about EX_TEMPFAIL.
     await until(() => logged(`pid:${pid} was killed`) === 1);
     expect(await askOnce()).toBe("OK fred");
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("SIGHUP to master has the configuration read again", async () => {
+  it("SIGHUP to master reloads the configuration", async () => {
     await start({ prefork: 1 });
     expect(await askOnce("+news")).toBe("OK +news");
     folder.configure("debug: yes\nsmmap_test_rights: none");
     master?.hangUp();
     await until(() => logged("shutting down: SIGHUP") > 0);
     expect(await askOnce("+news")).toBe("NOTFOUND Mailbox does not exist");
-    expectQuiet();
+    expectNoProblems();
   });
 
-  it("SIGHUP to master, again and again under load, costs nobody an answer", async () => {
+  it("SIGHUP to master, repeated under load, does not lose a reply", async () => {
     await start({ prefork: 2 });
     expect(await askOnce()).toBe("OK fred");
     let isOver = false;
@@ -349,12 +352,12 @@ describe("signals", () => {
     }
     isOver = true;
     await all;
-    expectQuietButForUnborn();
+    expectNoProblemsAfterExec();
   });
 });
 
-describe("mistakes", () => {
-  it("of ours are told with a stack, and clients come to the next process", async () => {
+describe("failures", () => {
+  it("of the daemon are logged with a stack, and the next process serves the clients", async () => {
     await start({ prefork: 1 });
     for (let i = 1; i <= 6; i++) {
       (await connect()).ask("crash").catch(() => {});
@@ -364,13 +367,13 @@ describe("mistakes", () => {
     expect(logged("in READY state: terminated abnormally")).toBe(0);
   });
 
-  it("of the system: clients come to the next process", async () => {
+  it("by a signal: the next process serves the clients", async () => {
     await start({ prefork: 1 });
     const client = await connect();
     expect(await client.ask("fred")).toBe("OK fred");
     for (const pid of (master as Master).children) signal(pid, "SIGKILL");
     expect(await askOnce()).toBe("OK fred");
-    // Whose shell was killed serves the clients that it has, and ends.
+    // The process whose shell was killed serves its open connections, and exits.
     client.close();
     await until(() => logged("executed") === 2);
   });
@@ -383,7 +386,7 @@ describe("mistakes", () => {
       "unparsable duration 'soon' for smmap_query_timeout in line",
     ],
     ["the command line", "", "-Z", "unknown option -Z"],
-  ])("in %s are told, and the service lives on", async (_what, lines, options, message) => {
+  ])("in %s are logged, and the service stays enabled", async (_what, lines, options, message) => {
     folder.configure(`debug: yes\n${lines}`);
     await start({ prefork: 1, options });
     const reply = askOnce();
@@ -391,7 +394,7 @@ describe("mistakes", () => {
       await until(() => logged(message) === i);
       const before = (master as Master).children;
       if (i === 1) await delay(500);
-      // It waits, so that they are not many; SIGHUP hurries it.
+      // The process delays its exit, so that master starts few; SIGHUP ends the delay.
       expect(logged(message)).toBe(i);
       if (i === 6) {
         folder.configure("debug: yes");
@@ -405,7 +408,7 @@ describe("mistakes", () => {
     expect(logged("too many failures")).toBe(0);
   });
 
-  it("of the installation are told, and the service lives on", async () => {
+  it("of the installation are logged, and the service stays enabled", async () => {
     for (const folders of ["bin", "dist/src"]) mkdirSync(folder.at(folders), { recursive: true });
     cpSync(program, folder.at("bin/smmapd"));
     const main = folder.at("dist/src/main.js");

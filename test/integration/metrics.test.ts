@@ -1,4 +1,4 @@
-/** What a monitor gets, over real sockets: metrics in the format of Prometheus, health, readiness. */
+/** The metrics server over real sockets: metrics in the format of Prometheus, health, readiness. */
 import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
@@ -37,7 +37,7 @@ interface Family {
   readonly samples: ReadonlyMap<string, number>;
 }
 
-/** Reads Prometheus' text format 0.0.4, and throws at whatever is not in it. */
+/** Parses Prometheus' text format 0.0.4; throws on anything else. */
 function parseExposition(exposition: string): ReadonlyMap<string, Family> {
   const families = new Map<string, Family>();
   const label = String.raw`[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*"`;
@@ -78,7 +78,7 @@ const valuesOf = (families: ReadonlyMap<string, Family>, name: string) =>
   Object.fromEntries(families.get(name)?.samples ?? []);
 
 describe("/metrics", () => {
-  it("counts what was answered, by map, status and reason", async () => {
+  it("counts replies by map, status and reason", async () => {
     await start();
     await observed.ask(
       "anna@village.example",
@@ -96,7 +96,7 @@ describe("/metrics", () => {
   it.each([
     ["smmapd_request_duration_seconds", 3, 'process="0"'],
     ["smmapd_store_lookup_duration_seconds", 2, 'process="0",store="memory"'],
-  ])("has %s as a histogram of Prometheus'", async (name, count, labels) => {
+  ])("has %s as a Prometheus histogram", async (name, count, labels) => {
     await start();
     await observed.ask("anna@village.example", "anna@village.example", "nobody@village.example");
     const { type, samples = new Map() } = (await scrape()).get(name) ?? {};
@@ -114,7 +114,7 @@ describe("/metrics", () => {
     expect(samples.size).toBe(bounds.length + 3);
   });
 
-  it("counts errors of the store by code, and knows the breaker", async () => {
+  it("counts errors of the store by code, and shows the state of the breaker", async () => {
     await start("smmap_breaker_failures: 2\nsmmap_breaker_reset: 1h");
     const before = await scrape();
     expect(valuesOf(before, "smmapd_store_breaker_open")).toEqual({
@@ -136,7 +136,7 @@ describe("/metrics", () => {
     });
   });
 
-  it("counts what the cache does, and nothing where there is none", async () => {
+  it("counts hits and misses of the cache, and nothing where there is none", async () => {
     await start();
     await observed.ask("anna@village.example", "anna@village.example", "anna@village.example");
     const families = await scrape();
@@ -155,7 +155,7 @@ describe("/metrics", () => {
     expect(valuesOf(await scrape(), "smmapd_cache_misses_total")).toEqual({});
   });
 
-  it("goes on counting after the configuration is read again", async () => {
+  it("continues its counters after a reload", async () => {
     await start();
     await observed.ask("anna@village.example");
     await observed.open();
@@ -173,7 +173,7 @@ describe("/metrics", () => {
     });
   });
 
-  it("tells of connections, the store, the versions and the process", async () => {
+  it("contains connections, store, versions and process", async () => {
     await start();
     await observed.ask("anna@village.example");
     const families = await scrape();
@@ -188,7 +188,7 @@ describe("/metrics", () => {
     );
   });
 
-  it("is the same for all who ask at once, and does not grow", async () => {
+  it("is the same for concurrent requests, and does not grow", async () => {
     await start();
     await observed.ask("anna@village.example");
     const all = await Promise.all(Array.from({ length: 8 }, scrape));
@@ -202,7 +202,7 @@ describe("/metrics", () => {
     expect(valuesOf(after, "smmapd_requests_total")).toEqual(valuesOf(before, "smmapd_requests_total"));
   });
 
-  it("names no address", async () => {
+  it("contains no addresses", async () => {
     await start();
     observed.village.fault = "down";
     await observed.ask("secret-name@village.example", 'quo"te+x@village.example');
@@ -211,7 +211,7 @@ describe("/metrics", () => {
 });
 
 describe("/healthz", () => {
-  it("is well however the store is", async () => {
+  it("succeeds whatever the state of the store", async () => {
     await start();
     observed.village.fault = "hang";
     expect(await get("/healthz")).toMatchObject({ status: 200, body: "ok\n" });
@@ -219,19 +219,19 @@ describe("/healthz", () => {
 });
 
 describe("/readyz", () => {
-  it("is ready when the store answers", async () => {
+  it("succeeds when the store answers", async () => {
     await start();
     expect(await get("/readyz")).toMatchObject({ status: 200, body: "ready\n" });
     expect(await get("/readyz?verbose")).toMatchObject({ status: 200 });
   });
 
-  it.each(["down", "denied", "garbage", "hang"] as const)("is not when the store is at fault: %s", async (fault) => {
+  it.each(["down", "denied", "garbage", "hang"] as const)("fails when the store does: %s", async (fault) => {
     await start("smmap_query_timeout: 1s");
     observed.village.fault = fault;
     expect(await get("/readyz")).toMatchObject({ status: 503, body: "not ready\n" });
   });
 
-  it("is not before the store is open, nor when the daemon is about to end", async () => {
+  it("fails before the store is open, and during a shutdown", async () => {
     observed = new ObservedServer({ config: "smmap_metrics_listen: {configdirectory}/metrics" });
     await observed.observe();
     expect((await get("/readyz")).status).toBe(503);
@@ -244,7 +244,7 @@ describe("/readyz", () => {
     expect((await get("/readyz")).status).toBe(503);
   });
 
-  it("does not ask the store for each of many", async () => {
+  it("pings the store once for many requests", async () => {
     await start();
     let pings = 0;
     const ping = observed.village.ping.bind(observed.village);
@@ -267,7 +267,7 @@ describe("HTTP", () => {
     },
   );
 
-  it("knows GET and HEAD alone", async () => {
+  it("allows GET and HEAD only", async () => {
     await start();
     const head = await get("/healthz", "HEAD");
     expect(head).toMatchObject({ status: 200, body: "" });
@@ -289,7 +289,7 @@ describe("HTTP", () => {
     },
   );
 
-  it("drops what is too much, and keeps nobody from being served afterwards", async () => {
+  it("refuses too many connections, and serves again afterwards", async () => {
     await start();
     const sockets = Array.from({ length: 100 }, () => connect(observed.at("metrics")));
     let closed = 0;
@@ -302,7 +302,7 @@ describe("HTTP", () => {
     await expect.poll(async () => (await get("/healthz").catch(() => null))?.status).toBe(200);
   });
 
-  it("listens by TCP as well, and tells where", async () => {
+  it("listens on TCP as well, and logs the address", async () => {
     observed = await ObservedServer.start({ config: "smmap_metrics_listen: 127.0.0.1:0 {configdirectory}/metrics" });
     const [, port = ""] = /serving metrics on 127\.0\.0\.1:(\d+)$/m.exec(observed.lines.join("\n")) ?? [];
     const response = await fetch(`http://127.0.0.1:${port}/healthz`);
@@ -310,7 +310,7 @@ describe("HTTP", () => {
     expect((await get("/healthz")).status).toBe(200);
   });
 
-  it("is not worth a daemon that does not start", async () => {
+  it("does not keep the daemon from starting if it cannot listen", async () => {
     await start();
     const other = await ObservedServer.start({ config: `smmap_metrics_listen: ${observed.at("metrics")}` });
     const complaint = `warning: smmap_metrics_listen: cannot listen on ${observed.at("metrics")}: another program listens there`;
@@ -319,13 +319,13 @@ describe("HTTP", () => {
     await other.close();
   });
 
-  it("is not there under master(8), where processes come and go", async () => {
+  it("is not served under master(8), whose processes are short-lived", async () => {
     await start("", false);
     expect(observed.lines).toContain("warning: smmap_metrics_listen is ignored under master(8)");
     await expect(get("/healthz")).rejects.toThrow("ENOENT");
   });
 
-  it("ends with the daemon, whoever is still connected", async () => {
+  it("is closed with the daemon, open connections included", async () => {
     await start();
     const socket = connect(observed.at("metrics"));
     socket.on("error", () => {});

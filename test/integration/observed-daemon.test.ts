@@ -1,4 +1,4 @@
-/** The program itself, watched as it runs. */
+/** Control socket and metrics of the program as a process. */
 import { execFile } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { promisify } from "node:util";
@@ -45,7 +45,7 @@ async function ask(address: string): Promise<string> {
 }
 
 describe("a running daemon", () => {
-  it("shows its status and empties its cache", async () => {
+  it("shows its status, and clears its cache on request", async () => {
     await start("");
     expect(await ask("anna")).toBe("OK anna");
     expect(await ask("anna")).toBe("OK anna");
@@ -56,7 +56,7 @@ describe("a running daemon", () => {
     expect(await run("status")).toContain(`process ${daemon?.pid}, up `);
   });
 
-  it("tells of reloads, whether they succeed or fail", async () => {
+  it("counts reloads that succeed and reloads that fail", async () => {
     await start("");
     daemon?.signal("SIGHUP");
     await daemon?.says(/configuration reloaded/);
@@ -71,7 +71,7 @@ describe("a running daemon", () => {
     );
   });
 
-  it("serves metrics, and says where", async () => {
+  it("serves metrics, and logs their address", async () => {
     await start("smmap_metrics_listen: 127.0.0.1:0");
     await ask("anna");
     const [, address = ""] = /serving metrics on (\S+)/.exec(daemon?.text ?? "") ?? [];
@@ -82,7 +82,7 @@ describe("a running daemon", () => {
     expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
   });
 
-  it("counts what its workers do, shows each, and reaches all their caches", async () => {
+  it("includes its workers in metrics and status, and purges their caches", async () => {
     await start("smmap_workers: 3\nsmmap_metrics_listen: 127.0.0.1:0");
     await daemon?.says(/3 processes are serving/);
     const [, address = ""] = /serving metrics on (\S+)/.exec(daemon?.text ?? "") ?? [];
@@ -106,7 +106,7 @@ describe("a running daemon", () => {
     expect(await sum(/^smmapd_build_info\{.*\} (1)$/gm)).toBe(3);
   });
 
-  it("says that new addresses take a restart", async () => {
+  it("warns that new addresses require a restart", async () => {
     await start("");
     folder.configure("smmap_metrics_listen: 0\nsmmap_control_socket: disabled");
     daemon?.signal("SIGHUP");
@@ -114,7 +114,7 @@ describe("a running daemon", () => {
     await daemon?.says(/smmap_control_socket has changed: restart smmapd to apply it/);
   });
 
-  it("takes its control socket away at the end", async () => {
+  it("removes its control socket at shutdown", async () => {
     await start("");
     expect(readdirSync(folder.at("socket"))).toEqual([`smmap-control.${daemon?.pid}`]);
     daemon?.signal("SIGTERM");
@@ -122,7 +122,7 @@ describe("a running daemon", () => {
     expect(readdirSync(folder.at("socket"))).toEqual([]);
   });
 
-  it("gives its control socket to whom it becomes", async () => {
+  it("gives its control socket to the user that it becomes", async () => {
     await start("smmap_user: nobody");
     const { uid, mode } = statSync(folder.at(`socket/smmap-control.${daemon?.pid}`));
     expect([uid, mode & 0o777]).toEqual([NOBODY, 0o600]);
@@ -138,10 +138,10 @@ describe("a running daemon", () => {
     });
   });
 
-  it("starts without its control socket", async () => {
+  it("starts even if its control socket cannot be opened", async () => {
     await start("smmap_control_socket: {configdirectory}/missing/control");
     expect(daemon?.text).toMatch(
-      /warning: smmap_control_socket: there is no folder .*; make it \(install -d -o \w+ -m 755 /,
+      /warning: smmap_control_socket: there is no folder .*; create it \(install -d -o \w+ -m 755 /,
     );
     expect(await ask("anna")).toBe("OK anna");
   });

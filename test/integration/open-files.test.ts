@@ -1,4 +1,4 @@
-/** The daemon where the system lets it open few files. */
+/** The daemon with a low limit of open files. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Daemon, DaemonFolder } from "../../fixtures/daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
@@ -27,13 +27,13 @@ async function connect(): Promise<SocketmapClient> {
   return client;
 }
 
-it("says how many clients it has room for", async () => {
+it("logs how many connections the limit allows", async () => {
   await daemon.says(
     /warning: smmap_connections_max: the limit of 200 open files leaves room for 88 connections and 12 /,
   );
 });
 
-it("serves as many, lets some wait, and tells the others to try again", async () => {
+it("serves that many, queues some, and sends a temporary failure to the others", async () => {
   for (let i = 0; i < 88; i++) expect(await (await connect()).ask("fred")).toBe("OK fred");
   const [first] = clients;
   const waiting = [];
@@ -49,7 +49,7 @@ it("serves as many, lets some wait, and tells the others to try again", async ()
   closeAll();
 });
 
-it("lives on when there are more connections than files", async () => {
+it("continues when there are more connections than files", async () => {
   const served = await connect();
   expect(await served.ask("fred")).toBe("OK fred");
   await Promise.allSettled(Array.from({ length: 500 }, connect));

@@ -1,4 +1,4 @@
-/** Started by root: what is done as root, whom the daemon becomes then, and what it refuses. Needs root to be shown. */
+/** A daemon started by root: what it does as root, which user it becomes, and what it refuses. Needs root. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -11,7 +11,7 @@ import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { createNativeDatabase } from "../../fixtures/sqlite-database.ts";
 
 const isRoot = userInfo().uid === 0;
-/** A user that every system has, and its groups. */
+/** A user of every system, and its groups. */
 const USER = "mail";
 
 let folder: DaemonFolder;
@@ -39,7 +39,7 @@ async function start(lines: string, options: DaemonOptions = {}): Promise<Daemon
   return daemon;
 }
 
-/** A configuration that is refused. @returns what is said */
+/** Starts with a configuration that is refused. @returns the error output */
 async function refusal(lines: string, options: DaemonOptions = {}): Promise<string> {
   folder.configure(lines);
   const daemon = launch(options);
@@ -76,7 +76,7 @@ describe.skipIf(!isRoot)("root's rights", () => {
     ["smmap_user", `smmap_user: ${USER}\ncyrus_user: nobody`, {}],
     ["cyrus_user", `cyrus_user: ${USER}`, {}],
     ["CYRUS_USER", "cyrus_user: nobody", { CYRUS_USER: USER }],
-  ])("are given up for the user of %s, for good, with its groups", async (_name, lines, env) => {
+  ])("are dropped irrevocably for the user of %s, with its groups", async (_name, lines, env) => {
     const daemon = await start(lines, { env });
     expect(identityOf(daemon.pid)).toEqual(identity(id("-u", USER), id("-g", USER), id("-G", USER)));
     expect(await ask()).toBe("OK fred");
@@ -85,13 +85,13 @@ describe.skipIf(!isRoot)("root's rights", () => {
   it.each([
     ["cyrus_group", `cyrus_user: ${USER}\ncyrus_group: daemon`, {}],
     ["CYRUS_GROUP", `cyrus_user: ${USER}\ncyrus_group: mail`, { CYRUS_GROUP: "daemon" }],
-  ])("are given up for the group of %s", async (_name, lines, env) => {
+  ])("are dropped for the group of %s", async (_name, lines, env) => {
     const daemon = await start(lines, { env });
     const gid = execFileSync("getent", ["group", "daemon"], { encoding: "utf8" }).split(":")[2];
     expect(identityOf(daemon.pid).gid).toEqual([gid, gid, gid, gid]);
   });
 
-  it("are kept if smmap_user says so", async () => {
+  it("are kept if smmap_user is root", async () => {
     const daemon = await start("smmap_user: root");
     expect(identityOf(daemon.pid).uid).toEqual(["0", "0", "0", "0"]);
   });
@@ -103,12 +103,16 @@ describe.skipIf(!isRoot)("root's rights", () => {
       "smmap_user: started by root, smmapd has to become the user",
     ],
     ["a group that there is not", `cyrus_user: ${USER}\ncyrus_group: nosuchgroup`, "there is no group nosuchgroup"],
-    ["root by the way", "cyrus_user: root", "cyrus_user: root is root; to run smmapd as root, name it in smmap_user"],
-  ])("are not taken into service for %s", async (_what, lines, message) => {
+    [
+      "root by cyrus_user",
+      "cyrus_user: root",
+      "cyrus_user: root is root; to run smmapd as root, name it in smmap_user",
+    ],
+  ])("are not used to serve with %s", async (_what, lines, message) => {
     expect(await refusal(lines)).toContain(message);
   });
 
-  it("open sockets where only root may, and read what only root may", async () => {
+  it("open sockets and read files that only root may access", async () => {
     mkdirSync(folder.at("roots"));
     folder.configure(`smmap_user: ${USER}\nsmmap_listen: ${folder.at("roots/smmap")}`);
     chmodSync(folder.configFile, 0o600);
@@ -127,7 +131,7 @@ describe.skipIf(!isRoot)("root's rights", () => {
       expect(await client.ask("fred")).toBe("OK fred");
       client.close();
       daemon.signal("SIGTERM");
-      // The socket's file stays, for only root may remove it; the next one does.
+      // The file of the socket stays, because only root may remove it; the next daemon removes it.
       expect(await daemon.exited).toEqual({ status: 0, signal: null });
       expect(existsSync(folder.at("roots/smmap"))).toBe(true);
     }
@@ -135,7 +139,7 @@ describe.skipIf(!isRoot)("root's rights", () => {
 });
 
 describe.skipIf(!isRoot)("smmapd check by root", () => {
-  /** A database of one mailbox that only root, and a group, may read; null: no group. */
+  /** A database of one mailbox that root and a group may read; null: root only. */
   function makeDatabase(lines: string, group: string | null): void {
     const database = createNativeDatabase(folder.at("mailboxes.db"));
     database.exec("INSERT INTO mailboxes (user) VALUES ('fred')");
@@ -149,7 +153,7 @@ describe.skipIf(!isRoot)("smmapd check by root", () => {
     return spawnSync(program, ["check", "-C", folder.configFile, ...args], { encoding: "utf8" });
   }
 
-  it("answers as the daemon, where the user of the daemon cannot read the database", async () => {
+  it("looks up as the user of the daemon, which cannot read the database", async () => {
     makeDatabase(`smmap_user: ${USER}`, null);
     await daemonListens();
     expect(await ask()).toBe("TEMP Mailbox look-up failed, try again later");
@@ -172,13 +176,13 @@ describe.skipIf(!isRoot)("smmapd check by root", () => {
     expect(check("fred")).toMatchObject({ status: 0, stdout: "fred: OK fred\n", stderr: "" });
   });
 
-  it("stays root where smmap_user says so", () => {
+  it("stays root if smmap_user is root", () => {
     makeDatabase("smmap_user: root", null);
     expect(check("-v", "fred")).toMatchObject({ status: 0, stderr: "" });
     expect(check("-v", "fred").stdout).toContain("\n  user      root, as set in smmap_user\n");
   });
 
-  it("is refused, as the daemon is, where there is no such user", () => {
+  it("fails like the daemon for a missing user", () => {
     makeDatabase("smmap_user: nosuchuser", null);
     const { status, stderr } = check("fred");
     expect(status).toBe(78);
@@ -191,7 +195,7 @@ describe.skipIf(!isRoot)("smmapd check by root", () => {
 });
 
 describe.skipIf(!isRoot)("sockets", () => {
-  it("belong to whom the configuration says, from the first moment", async () => {
+  it("have the configured owner from the start", async () => {
     await start(`smmap_user: ${USER}\nsmmap_socket_owner: nobody\nsmmap_socket_group: daemon\nsmmap_socket_mode: 0620`);
     const { uid, gid, mode } = statSync(folder.socket);
     expect(uid).toBe(Number(id("-u", "nobody")));
@@ -199,12 +203,12 @@ describe.skipIf(!isRoot)("sockets", () => {
     expect(mode & 0o7777).toBe(0o620);
   });
 
-  it("take numbers for names", async () => {
+  it("accept numeric owners", async () => {
     await start("smmap_socket_owner: 8\nsmmap_socket_group: 8");
     expect(statSync(folder.socket)).toMatchObject({ uid: 8, gid: 8 });
   });
 
-  it("are not given away by who is not root", async () => {
+  it("cannot be given away without root", async () => {
     const uid = Number(id("-u", USER));
     chownSync(folder.path, uid, -1);
     const said = await refusal("smmap_socket_owner: nobody", { uid });
@@ -215,7 +219,7 @@ describe.skipIf(!isRoot)("sockets", () => {
   });
 });
 
-describe("sockets of nobody", () => {
+describe("sockets of missing owners", () => {
   it.each([
     ["owner", "smmap_socket_owner: there is no user nosuchuser", "smmap_socket_owner: nosuchuser"],
     ["group", "smmap_socket_group: there is no group nosuchgroup", "smmap_socket_group: nosuchgroup"],
@@ -225,7 +229,7 @@ describe("sockets of nobody", () => {
 });
 
 describe("the folder of a socket", () => {
-  it("that everybody may write to is told of: sendmail does not use it", async () => {
+  it("that everybody may write to is warned of, since sendmail refuses it", async () => {
     mkdirSync(folder.at("open"));
     chmodSync(folder.at("open"), 0o777);
     const daemon = await start(`smmap_listen: ${folder.at("open/smmap")}`);
@@ -234,7 +238,7 @@ describe("the folder of a socket", () => {
     );
   });
 
-  it("that only its owner may enter is told of, if others are to use the socket", async () => {
+  it("that only its owner may enter is warned of, if the socket is for others", async () => {
     mkdirSync(folder.at("closed"), { mode: 0o700 });
     const lines = `smmap_listen: ${folder.at("closed/smmap")}`;
     const daemon = await start(lines);
@@ -245,7 +249,7 @@ describe("the folder of a socket", () => {
     expect(other.text).not.toContain(problem);
   });
 
-  it("that there is not, or that may not be written to, is an error", async () => {
+  it("that is missing or not writable is an error", async () => {
     expect(await refusal(`smmap_listen: ${folder.at("nowhere/smmap")}`)).toContain(
       `there is no folder ${folder.at("nowhere")}; create it`,
     );
@@ -255,7 +259,7 @@ describe("the folder of a socket", () => {
   });
 });
 
-it.skipIf(!isRoot)("a master(8) that has not become somebody else is refused", async () => {
+it.skipIf(!isRoot)("a service that master(8) has started as root is refused", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(folder.socket, resolve));
   const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;

@@ -1,4 +1,4 @@
-/** The log on what the standard error output of a process can be. */
+/** The log on the different kinds of standard error. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SyslogServer } from "../../fixtures/servers/syslog.ts";
 
-/** Logs so many lines in one go, then says so in a file, closes the log, and says in another whether that worked. */
+/** Logs a number of lines at once, then writes a file, closes the log, and writes the result to another file. */
 const program = `
   import { renameSync, writeFileSync } from "node:fs";
   import { ProcessLog } from "${new URL("../../dist/src/log/log.js", import.meta.url)}";
@@ -79,14 +79,14 @@ async function textOf(child: ChildProcess): Promise<string> {
   return text;
 }
 
-describe("standard error output", () => {
-  it("that is a pipe gets text", async () => {
+describe("standard error", () => {
+  it("that is a pipe receives text", async () => {
     const child = run(node, "pipe");
     expect(await textOf(child)).toBe(`smmap[${child.pid}]: notice: message 0\n`);
     expect(child.exitCode).toBe(0);
   });
 
-  it("that nobody reads holds nobody up, and does not keep the process from ending", async () => {
+  it("that is not read does not block the process, nor keep it from exiting", async () => {
     const child = run(node, "pipe", { LINES: "100000" });
     await said("logged");
     expect(await said("closed")).toBe("false");
@@ -94,7 +94,7 @@ describe("standard error output", () => {
     expect(child.exitCode).toBe(0);
   });
 
-  it("whose reader is gone is let go", async () => {
+  it("whose reader has exited is not used any more", async () => {
     const child = run(node, "pipe", { LINES: "100000" });
     child.stderr?.destroy();
     expect(await said("closed")).toBe("true");
@@ -102,7 +102,7 @@ describe("standard error output", () => {
     expect(child.exitCode).toBe(0);
   });
 
-  it("that is a stopped terminal holds nobody up", async () => {
+  it("that is a stopped terminal does not block the process", async () => {
     // script(1) makes the terminal, and stops reading it while its own output is not read.
     const quoted = node.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
     const child = run(["script", "-qec", quoted, "/dev/null"], "ignore", { LINES: "100000" });
@@ -116,7 +116,7 @@ describe("standard error output", () => {
   it.each([
     ["text", "<5>message 0\n"],
     ["json", /^<5>\{"time":"[^"]+","level":"notice","message":"message 0"\}\n$/],
-  ])("that is journald's has the priority in front of %s", async (place, expected) => {
+  ])("of journald starts lines with the priority: %s", async (place, expected) => {
     const journal = "JOURNAL_STREAM=$(stat --dereference --format=%d:%i /proc/self/fd/2)";
     const child = run(["sh", "-c", `export ${journal}; exec "$@"`, "sh", ...node], "pipe", { PLACE: place });
     const text = await textOf(child);
@@ -124,13 +124,13 @@ describe("standard error output", () => {
     else expect(text).toMatch(expected);
   });
 
-  it("that is not journald's has none, though the parent's was", async () => {
+  it("that is not of journald has no priority, though that of the parent was", async () => {
     const child = run(node, "pipe", { JOURNAL_STREAM: "1:2" });
     expect(await textOf(child)).toBe(`smmap[${child.pid}]: notice: message 0\n`);
   });
 });
 
-describe("a standard error output that nobody may read", () => {
+describe("standard error that is not readable", () => {
   let syslog: SyslogServer;
 
   beforeEach(async () => {
@@ -160,7 +160,7 @@ describe("a standard error output that nobody may read", () => {
     expect(await received(ours, client)).toBe("");
   });
 
-  it("because it is the client's connection gets nothing, even where there is no syslog", async () => {
+  it("because it is the client's connection receives nothing, even without syslog", async () => {
     const { ours, client } = await connection();
     const child = run(node, client, { PATH: "/nowhere" });
     await once(child, "exit");
@@ -179,7 +179,7 @@ async function connection(): Promise<{ readonly ours: Socket; readonly client: S
   return { ours, client };
 }
 
-/** All that came, once the other end is closed. */
+/** Everything that was received, once the other end is closed. */
 async function received(ours: Socket, client: Socket): Promise<string> {
   let text = "";
   ours.on("data", (chunk: Buffer) => {

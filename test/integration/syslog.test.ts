@@ -1,4 +1,4 @@
-/** The log through a real logger(1) to a real syslog daemon, and what becomes of it when either fails. */
+/** The log through a real logger(1) to a real syslog daemon, and failures of either. */
 import { PassThrough } from "node:stream";
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -31,7 +31,7 @@ function signal(pid: number | undefined, name: NodeJS.Signals): void {
   try {
     process.kill(pid ?? 0, name);
   } catch {
-    // It ended by itself.
+    // It has exited already.
   }
 }
 
@@ -59,7 +59,7 @@ async function told(pattern: RegExp): Promise<string> {
 const texts = (messages: readonly SyslogMessage[]) => messages.map(({ text }) => text);
 
 describe("a message", () => {
-  it("bears facility, severity, prefix, service and process", async () => {
+  it("has facility, severity, prefix, service and process", async () => {
     const log = openLog({ lowest: "debug" });
     log.error("one");
     log.warning("two");
@@ -76,7 +76,7 @@ describe("a message", () => {
     ]);
   });
 
-  it("goes elsewhere once the configuration says so, without losing what went before", async () => {
+  it("goes to another destination after a change of options, without losing earlier ones", async () => {
     const log = openLog({ ident: "smmap" });
     log.notice("before");
     log.adjust({ place: "syslog", ident: "other/smmap", facility: 22, lowest: "info" });
@@ -86,7 +86,7 @@ describe("a message", () => {
     expect(messages).toContainEqual({ priority: 22 * 8 + 5, tag: "other/smmap[4711]", text: "after" });
   });
 
-  it("is one message, whatever it holds", async () => {
+  it("is one message, whatever it contains", async () => {
     const log = openLog();
     const nasty = ["a\n<8>forged\r\n", "<8>forged", "", "\0\x1b[2J", `${"x".repeat(32_000)}<8>forged`, "Grüße, 日本"];
     for (const message of [...nasty, "\n".repeat(9_000), "end"]) log.notice(message);
@@ -103,14 +103,14 @@ describe("a message", () => {
 describe("two thousand messages", () => {
   const all = Array.from({ length: 2_000 }, (_, i) => `message ${i} of fred@example.org`);
 
-  it("arrive all and in order, by one logger", async () => {
+  it("all arrive in order, through one logger", async () => {
     const log = openLog();
     for (const message of all) log.notice(message);
     expect(texts(await arrived(2_000))).toEqual(all);
     expect(server.loggers.length).toBe(1);
   });
 
-  it("arrive also when the process ends at once", async () => {
+  it("arrive also when the process exits immediately", async () => {
     const log = openLog();
     for (const message of all) log.notice(message);
     expect(await log.close()).toBe(true);
@@ -119,7 +119,7 @@ describe("two thousand messages", () => {
 });
 
 describe("a logger", () => {
-  it("that hangs holds nobody up, takes a bounded part of the memory, and says later what was lost", async () => {
+  it("that hangs does not block the process, has bounded memory, and later reports how many lines were lost", async () => {
     const log = openLog();
     log.notice("first");
     await arrived(1);
@@ -130,7 +130,7 @@ describe("a logger", () => {
       log.notice(`message ${i}`);
       if (i % 1_000 === 0) await turn();
     }
-    // Nothing of it waits: a hundred thousand writes to a pipe would take longer than this.
+    // No write blocks: a hundred thousand writes to a pipe would take longer than this.
     expect(performance.now() - started).toBeLessThan(5_000);
     signal(server.loggers[0], "SIGCONT");
     let last = "";
@@ -144,7 +144,7 @@ describe("a logger", () => {
     expect(texts(server.messages).slice(1, -1)).toEqual(Array.from({ length: kept }, (_, i) => `message ${i}`));
   });
 
-  it("that hangs does not keep the process from ending, and is ended with it", async () => {
+  it("that hangs does not keep the process from exiting, and is killed with it", async () => {
     const log = openLog();
     log.notice("first");
     await arrived(1);
@@ -155,7 +155,7 @@ describe("a logger", () => {
     expect(() => process.kill(pid ?? 0, 0)).toThrow("ESRCH");
   });
 
-  it("that ends is replaced, and the next lines arrive", async () => {
+  it("that exits is replaced, and the next lines arrive", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const log = openLog();
     log.notice("first");
@@ -172,7 +172,7 @@ describe("a logger", () => {
     expect(server.loggers.length).toBe(2);
   });
 
-  it("that is missing leaves everything to the standard error output", async () => {
+  it("that is missing leaves all lines to standard error", async () => {
     process.env.PATH = "/nowhere";
     const log = openLog();
     log.notice("first");
@@ -190,7 +190,7 @@ describe("a logger", () => {
 });
 
 describe("a syslog daemon", () => {
-  it("that hangs holds nobody up, neither in service nor at the end", async () => {
+  it("that hangs does not block the process, neither in operation nor at shutdown", async () => {
     const log = openLog();
     log.notice("first");
     await arrived(1);
@@ -202,7 +202,7 @@ describe("a syslog daemon", () => {
     expect(() => process.kill(pid ?? 0, 0)).toThrow("ESRCH");
   });
 
-  it("that is restarted is found again", async () => {
+  it("that is restarted receives the next lines", async () => {
     const log = openLog();
     log.notice("first");
     await arrived(1);
@@ -212,7 +212,7 @@ describe("a syslog daemon", () => {
     expect(texts(await arrived(2))).toEqual(["first", "second"]);
   });
 
-  it("that is not there leaves everything to the standard error output until it is", async () => {
+  it("that is not running leaves all lines to standard error until it is", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     await server.silence();
     const log = openLog();

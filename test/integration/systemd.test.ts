@@ -1,4 +1,4 @@
-/** The daemon as systemd starts it: sockets that are there before, readiness, signs of life; and the units that we have. */
+/** The daemon under systemd: socket activation, readiness, watchdog; and the units in contrib. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -37,7 +37,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** A daemon that systemd-socket-activate becomes as soon as somebody connects to one of its sockets. */
+/** A daemon that systemd-socket-activate starts at the first connection to one of its sockets. */
 async function activate(sockets: readonly string[], options: DaemonOptions = {}): Promise<Daemon> {
   const activator = join(tools, "systemd-socket-activate");
   const listen = sockets.flatMap((socket) => ["--listen", socket]);
@@ -57,7 +57,7 @@ async function askOnce(address: string, key = "fred"): Promise<string> {
 }
 
 describe("socket activation", () => {
-  it("serves all sockets, by the names that they have", async () => {
+  it("serves all sockets, and logs their names", async () => {
     const path = folder.at("activated");
     const tcp = `127.0.0.1:${await freePort()}`;
     const daemon = await activate([path, tcp], { by: ["--fdname=one:two"] });
@@ -66,7 +66,7 @@ describe("socket activation", () => {
     expect(daemon.addresses).toEqual(["one", tcp]);
   });
 
-  it("leaves the socket where it is when it ends", async () => {
+  it("does not remove the socket at shutdown", async () => {
     const path = folder.at("activated");
     const daemon = await activate([path]);
     expect(await askOnce(path)).toBe("OK fred");
@@ -75,7 +75,7 @@ describe("socket activation", () => {
     expect(existsSync(path)).toBe(true);
   });
 
-  it("reads the configuration again on SIGHUP", async () => {
+  it("reloads the configuration on SIGHUP", async () => {
     const path = folder.at("activated");
     const daemon = await activate([path]);
     const client = await SocketmapClient.connect(path);
@@ -87,14 +87,14 @@ describe("socket activation", () => {
     client.close();
   });
 
-  it("ends when nobody comes any more, if told so with -T", async () => {
+  it("shuts down after -T seconds without a connection", async () => {
     const path = folder.at("activated");
     const daemon = await activate([path], { args: ["-T", "1"] });
     expect(await askOnce(path)).toBe("OK fred");
     expect(await daemon.exited).toEqual({ status: 0, signal: null });
   });
 
-  it("says so if it was handed a connection in place of a listening socket", async () => {
+  it("reports a connection in place of a listening socket", async () => {
     const daemon = await activate([folder.at("activated")], { by: ["--accept"] });
     const client = await SocketmapClient.connect(folder.at("activated"));
     await daemon.says(/descriptor 3\) is no listening socket: listen EINVAL/);
@@ -124,7 +124,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe("sd_notify", () => {
-  it("is told of the beginning, of signs of life, and of the end", async () => {
+  it("is notified of readiness, by the watchdog, and of the shutdown", async () => {
     folder.configure();
     const { path, text } = await notifySocket();
     const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: "200000", PATH: `${tools}:/usr/bin:/bin` };
@@ -141,7 +141,7 @@ describe("sd_notify", () => {
     expect(daemon.text).not.toMatch(/systemd-notify/);
   });
 
-  it("is told no signs of life unless it waits for them", async () => {
+  it("gets no watchdog messages unless it is configured for them", async () => {
     folder.configure();
     const { path, text } = await notifySocket();
     const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: "100000", WATCHDOG_PID: "1" };
@@ -154,7 +154,7 @@ describe("sd_notify", () => {
     expect(text()).not.toContain("WATCHDOG=1");
   });
 
-  it("is missed, but not needed", async () => {
+  it("is not required: a failure is logged", async () => {
     folder.configure();
     const daemon = new Daemon(folder, { env: { NOTIFY_SOCKET: folder.at("nobody") } });
     daemons.push(daemon);
@@ -164,7 +164,7 @@ describe("sd_notify", () => {
 });
 
 describe("the units", () => {
-  /** Copies whose program and user are there. */
+  /** Copies of the units with an existing program and user. */
   function install(): string {
     const directory = folder.at("units");
     mkdirSync(directory);
@@ -176,20 +176,20 @@ describe("the units", () => {
     return directory;
   }
 
-  it("are in order, by systemd-analyze", async () => {
+  it("are valid for systemd-analyze", async () => {
     const directory = install();
     const files = ["smmapd.service", "smmapd.socket"].map((name) => join(directory, name));
     const { stdout, stderr } = await run(join(tools, "systemd-analyze"), ["verify", "--man=no", ...files]);
     expect(stdout + stderr).toBe("");
   });
 
-  it("name options that there are, and no program at a place of ours", async () => {
+  it("use existing options, and no path of this machine", async () => {
     const service = readFileSync(join(units, "smmapd.service"), "utf8");
     expect(service).toMatch(/^ExecStart=\/usr\/local\/bin\/smmapd -C \/etc\/imapd\.conf$/m);
     expect(readFileSync(join(units, "smmapd.socket"), "utf8")).toMatch(/^ListenStream=\/run\/smmapd\/smmap$/m);
   });
 
-  it("leave little to an attacker: exposure below 1.5 of 10", async () => {
+  it("have an exposure level below 1.5 of 10", async () => {
     const file = join(install(), "smmapd.service");
     const args = ["--no-pager", "security", "--offline=true", "--threshold=15", file];
     const { stdout } = await run(join(tools, "systemd-analyze"), args);

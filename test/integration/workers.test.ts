@@ -22,7 +22,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** Resolves when so many processes are serving. */
+/** Resolves when that many processes are serving. */
 async function start(count: number, lines = "", options: DaemonOptions = {}): Promise<Daemon> {
   folder.configure(`smmap_workers: ${count}\n${lines}`);
   const daemon = new Daemon(folder, options);
@@ -37,7 +37,7 @@ async function connect(address = folder.socket): Promise<SocketmapClient> {
   return client;
 }
 
-/** Processes that a daemon has started and that are alive. */
+/** Running child processes of a daemon. */
 function workersOf(daemon: Daemon): readonly number[] {
   const path = `/proc/${daemon.pid}/task/${daemon.pid}/children`;
   const pids = existsSync(path) ? readFileSync(path, "latin1").trim().split(" ").map(Number) : [];
@@ -57,7 +57,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe("workers", () => {
-  it("serve all sockets, and each process has its share", async () => {
+  it("serve all sockets, and every process accepts connections", async () => {
     const daemon = await start(3, `smmap_listen: ${folder.socket} 127.0.0.1:0\ndebug: yes`);
     expect(workersOf(daemon)).toHaveLength(2);
     const pids = () =>
@@ -73,7 +73,7 @@ describe("workers", () => {
     expect([...pids()].sort()).toEqual([daemon.pid, ...workersOf(daemon)].map(String).sort());
   });
 
-  it("are one for each processor with auto", async () => {
+  it("are as many as processors with auto", async () => {
     folder.configure("smmap_workers: auto");
     const daemon = new Daemon(folder);
     daemons.push(daemon);
@@ -81,7 +81,7 @@ describe("workers", () => {
     expect(await (await connect()).ask("fred")).toBe("OK fred");
   });
 
-  it("read the configuration again, one after the other, and nobody loses an answer", async () => {
+  it("reload one after the other, without losing a reply", async () => {
     const daemon = await start(3);
     const load = new SteadyLoad(folder.socket);
     for (let reload = 1; reload <= 20; reload++) {
@@ -89,7 +89,7 @@ describe("workers", () => {
       const before = load.answers;
       daemon.signal("SIGHUP");
       await Promise.race([daemon.says(/configuration reloaded/, reload), load.done]);
-      // All of them have it now.
+      // All processes have applied it.
       const expected = reload % 2 === 0 ? "OK +news" : "NOTFOUND Mailbox does not exist";
       for (let i = 0; i < 20; i++) {
         const client = await SocketmapClient.connect(folder.socket);
@@ -102,7 +102,7 @@ describe("workers", () => {
     expect(daemon.text).not.toMatch(/error|has exited/);
   });
 
-  it("keep the old configuration if the new one is broken", async () => {
+  it("keep the running configuration if the new one has an error", async () => {
     const daemon = await start(2);
     folder.configure("smmap_workers: 2\nsmmap_test_rights: none\nsmmap_query_timeout: soon");
     daemon.signal("SIGHUP");
@@ -110,10 +110,10 @@ describe("workers", () => {
     for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
   });
 
-  it.skipIf(userInfo().uid !== 0)("that cannot be started in a reload leave everything as it was", async () => {
+  it.skipIf(userInfo().uid !== 0)("that cannot be started in a reload leave everything unchanged", async () => {
     const daemon = await start(2, "smmap_user: mail");
     const before = workersOf(daemon);
-    // The soft limit, as the user of the daemon: 8 is mail's everywhere.
+    // Sets the soft limit as the user of the daemon, mail, whose id is always 8.
     const processesMax = (limit: number) => {
       execFileSync("prlimit", ["--pid", String(daemon.pid), `--nproc=${limit}:`], { uid: 8, gid: 8 });
     };
@@ -126,7 +126,7 @@ describe("workers", () => {
     );
     expect(workersOf(daemon)).toEqual(before);
     for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
-    // debug: yes would tell of each connection; a change of smmap_listen would be told of.
+    // debug: yes would log each connection; a change of smmap_listen would be warned of.
     expect(daemon.text).not.toMatch(/debug:|smmap_listen has changed|configuration reloaded|has exited/);
     processesMax(4096);
     folder.configure(lines);
@@ -139,7 +139,7 @@ describe("workers", () => {
     expect(daemon.text).toContain("debug: accepted connection");
   });
 
-  it("become more, and fewer", async () => {
+  it("are added and removed by a reload", async () => {
     const daemon = await start(2);
     folder.configure("smmap_workers: 4");
     daemon.signal("SIGHUP");
@@ -162,10 +162,10 @@ describe("workers", () => {
     await until(() => workersOf(daemon).length === 2 && !workersOf(daemon).some((pid) => before.includes(pid)));
   });
 
-  it("that break down are replaced, and told of with a stack", async () => {
+  it("that fail with an internal error are replaced, and log its stack", async () => {
     const daemon = await start(2);
     const [worker = 0] = workersOf(daemon);
-    // The first process stands still, so the worker gets the client.
+    // The primary process is stopped, so the worker accepts the client.
     daemon.signal("SIGSTOP");
     (await connect()).ask("crash").catch(() => {});
     await until(() => !isAlive(worker));
@@ -175,7 +175,7 @@ describe("workers", () => {
     await until(() => workersOf(daemon).length === 1);
   });
 
-  it("end with the first process: on SIGTERM when clients are silent", async () => {
+  it("drain with the primary process on SIGTERM", async () => {
     const daemon = await start(3);
     const workers = workersOf(daemon);
     const some = await Promise.all(Array.from({ length: 30 }, () => connect()));
@@ -196,7 +196,7 @@ describe("workers", () => {
     expect(daemon.text).not.toMatch(/error/);
   });
 
-  it("end with the first process: at once on SIGINT, which a terminal sends to all", async () => {
+  it("shut down immediately with the primary process on SIGINT, which a terminal sends to all", async () => {
     const daemon = await start(3);
     const workers = workersOf(daemon);
     for (const pid of workers) process.kill(pid, "SIGINT");
@@ -206,7 +206,7 @@ describe("workers", () => {
     expect(daemon.text).not.toMatch(/error/);
   });
 
-  it("end if the first process is killed", async () => {
+  it("shut down if the primary process is killed", async () => {
     const daemon = await start(3);
     const workers = workersOf(daemon);
     expect(workers).toHaveLength(2);
@@ -214,7 +214,7 @@ describe("workers", () => {
     await until(() => !workers.some(isAlive));
   });
 
-  it("are not for options -U and -T", async () => {
+  it("cannot be combined with options -U and -T", async () => {
     folder.configure("smmap_workers: 2");
     const daemon = new Daemon(folder, { args: ["-U", "5"] });
     daemons.push(daemon);
@@ -222,7 +222,7 @@ describe("workers", () => {
     expect(daemon.text).toContain("smmap_workers: options -U and -T are for a single process");
   });
 
-  it.skipIf(userInfo().uid !== 0)("need not read what only root may", async () => {
+  it.skipIf(userInfo().uid !== 0)("do not need to read files that only root may read", async () => {
     folder.configure("smmap_workers: 3\nsmmap_user: mail");
     chmodSync(folder.configFile, 0o600);
     const daemon = new Daemon(folder);
@@ -230,7 +230,7 @@ describe("workers", () => {
     await daemon.says(/3 processes are serving/);
     const workers = workersOf(daemon);
     for (const pid of workers) expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+8\s+8\s+8\s+8$/m);
-    // Nor does one that takes the place of another.
+    // Neither does a replacement.
     for (const pid of workers) process.kill(pid, "SIGKILL");
     await until(() => workersOf(daemon).length === 2 && !workersOf(daemon).some((pid) => workers.includes(pid)));
     daemon.signal("SIGSTOP");

@@ -111,7 +111,7 @@ export class WorkerSupervisor {
     this.#count = count;
     for (const worker of this.#serving.slice(count)) worker.shutDown("drain");
     for (const worker of this.#serving) await this.#send(conf, worker);
-    // A worker that exits at once is replaced after a delay, not here.
+    // A worker that exits immediately is replaced after a delay, not here.
     const missing = this.#count - this.#serving.length;
     for (let i = 0; i < missing && !this.#isStopping; i++) await this.#send(conf, this.#add());
   }

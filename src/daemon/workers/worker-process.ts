@@ -68,7 +68,7 @@ export class WorkerProcess {
     return performance.now() - this.#startedAt;
   }
 
-  /** Whether it was told to shut down. */
+  /** Whether a shutdown command was sent. */
   get isStopping(): boolean {
     return this.#isStopping;
   }

@@ -35,7 +35,7 @@ function find(env: Readonly<Record<string, string>> = { CYRUS_SERVICE: "smmap" }
   return CyrusMaster.detect(env, PID, { status, listen });
 }
 
-/** Messages so far, as they are on the pipe. */
+/** The messages on the pipe so far. */
 function messages(): readonly number[] {
   const octets = Buffer.alloc(1000);
   const length = readSync(reader, octets);
@@ -44,7 +44,7 @@ function messages(): readonly number[] {
 }
 
 describe("master(8)", () => {
-  it("is known by its variable and by both descriptors", () => {
+  it("is detected by its variable and by both descriptors", () => {
     expect(find()).toMatchObject({ service: "smmap", socket: listen });
     expect(find({})).toBeNull();
     const env = { CYRUS_SERVICE: "smmap" };
@@ -53,24 +53,24 @@ describe("master(8)", () => {
     expect(CyrusMaster.detect(env, PID, { status, listen: 999_999 })).toBeNull();
   });
 
-  it("is told of each connection, and once that there will be no more", () => {
+  it("is sent a message for each connection, and a single one that there will be no more", () => {
     const master = find();
     master?.reportConnection();
     master?.reportConnection();
     master?.reportUnavailable();
     master?.reportUnavailable();
-    // Who came just before is welcomed after that, and would make it take us for ready again.
+    // A connection that is reported after that would make master count the process as ready again.
     master?.reportConnection();
     expect(messages()).toEqual([4, PID, 4, PID, 2, PID]);
     expect(master?.isGone).toBe(false);
   });
 
-  it("is known to be gone once it takes no message", () => {
+  it("counts as gone once it takes no message", () => {
     const master = find();
     closeSync(reader);
     master?.reportConnection();
     expect(master?.isGone).toBe(true);
-    // For the end of the test.
+    // afterEach closes it.
     reader = openSync(join(folder, "pipe"), constants.O_RDONLY | constants.O_NONBLOCK);
   });
 });

@@ -7,11 +7,11 @@ it.each([
   ["date +%%s; echo %s", "date +%s; echo smmapd"],
   ["true", "true"],
   ["%s %d %s %s", "smmapd 42 smmap "],
-])("debug_command %j is %j", (format, command) => {
+])("debug_command %j is expanded to %j", (format, command) => {
   expect(debugCommand(format, "smmapd", 42, "smmap")).toBe(command);
 });
 
-it("is waited for, and its end is told", async () => {
+it("the debugger is waited for, and its exit status is returned", async () => {
   expect(await runDebugger("exit 3")).toBe(3);
   expect(await runDebugger("kill -TERM $$")).toBe("SIGTERM");
 });

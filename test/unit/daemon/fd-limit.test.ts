@@ -15,7 +15,7 @@ describe("the limit of open files", () => {
     [1024, 560, 80],
     [200, 88, 12],
     [20, 9, 1],
-  ])("of %d allows %d connections to be served and %d to wait", (files, served, waiting) => {
+  ])("of %d allows %d connections and %d waiting ones", (files, served, waiting) => {
     const warnings: string[] = [];
     const log: Log = { error() {}, warning: (text) => void warnings.push(text), notice() {}, info() {}, debug() {} };
     const limits = fitOpenFiles(testLimits, files, log);

@@ -5,11 +5,11 @@ import { logOptions } from "../../../src/daemon/log-options.ts";
 const settings: LogSettings = { place: null, facility: 2, prefix: null, isDebug: false };
 
 describe("the log's options", () => {
-  it("are known before the configuration is", () => {
+  it("have defaults before the configuration is read", () => {
     expect(logOptions(null, {}, false)).toEqual({ place: null, ident: "smmap", facility: 2, lowest: "info" });
   });
 
-  it("are syslog's under master(8), unless the configuration has another place", () => {
+  it("are for syslog under master(8), unless the configuration names another destination", () => {
     expect(logOptions(null, {}, true).place).toBe("syslog");
     expect(logOptions(settings, {}, true).place).toBe("syslog");
     expect(logOptions({ ...settings, place: "json" }, {}, true).place).toBe("json");
@@ -22,7 +22,7 @@ describe("the log's options", () => {
     [{ CYRUS_SYSLOG_PREFIX: "mail" }, null, "mail/smmap"],
     [{ CYRUS_SERVICE: "second", CYRUS_SYSLOG_PREFIX: "mail" }, "cyrus", "mail/second"],
     [{ CYRUS_SYSLOG_PREFIX: "" }, "cyrus", "cyrus/smmap"],
-  ])("have a name by %j and syslog_prefix %j", (env, prefix, ident) => {
+  ])("have an identifier made of %j and syslog_prefix %j", (env, prefix, ident) => {
     expect(logOptions({ ...settings, prefix }, env, false).ident).toBe(ident);
   });
 

@@ -7,26 +7,26 @@ const root = { getuid: () => 0 };
 const wish = { user: "mail", group: null, userOrigin: "cyrus_user" };
 
 describe("accounts", () => {
-  it("are known by name and by number", () => {
+  it("are found by name and by number", () => {
     expect(findUser("root")).toEqual({ name: "root", uid: 0, gid: 0 });
     expect(findUser("0")).toEqual({ name: "root", uid: 0, gid: 0 });
     expect(findGroup("root")).toBe(0);
     expect(findGroup("0")).toBe(0);
   });
 
-  it.each(["nosuchuser", "4000000000", "", "-x", "a b"])("may not be there: %j", (name) => {
+  it.each(["nosuchuser", "4000000000", "", "-x", "a b"])("are reported as missing: %j", (name) => {
     expect(findUser(name)).toBeNull();
     expect(findGroup(name)).toBeNull();
   });
 });
 
-describe("whom to become", () => {
-  it("is nobody else unless it is root who asks", () => {
+describe("the identity", () => {
+  it("changes only for a process of root's", () => {
     expect(chooseIdentity(wish, { getuid: () => 1000 })).toBeNull();
     expect(chooseIdentity(wish, {})).toBeNull();
   });
 
-  it("is the user, with its own group or the one that is named", () => {
+  it("is the user, with its primary group or the configured one", () => {
     const user = findUser("mail");
     expect(chooseIdentity(wish, root)).toEqual({ user, gid: user?.gid });
     expect(chooseIdentity({ ...wish, group: "daemon" }, root)).toEqual({ user, gid: findGroup("daemon") });
@@ -38,7 +38,7 @@ describe("whom to become", () => {
     expect(() => chooseIdentity({ ...wish, user: "0" }, root)).toThrow(/^cyrus_user: 0 is root/);
   });
 
-  it("has to be there", () => {
+  it("must exist", () => {
     expect(() => chooseIdentity({ ...wish, user: "nosuchuser" }, root)).toThrow(
       /^cyrus_user: .*nosuchuser.*smmap_user/,
     );
@@ -46,10 +46,10 @@ describe("whom to become", () => {
   });
 });
 
-describe("giving up root's rights", () => {
+describe("dropping privileges", () => {
   const identity = { user: { name: "mail", uid: 8, gid: 8 }, gid: 12 };
 
-  /** A process that keeps what is done to it. */
+  /** A process that records the calls. */
   function fake(canComeBack: boolean): PrivilegedProcess & { readonly calls: string[] } {
     const calls: string[] = [];
     return {
@@ -63,13 +63,13 @@ describe("giving up root's rights", () => {
     };
   }
 
-  it("takes groups first, and is tried afterwards", () => {
+  it("sets the groups first, and then checks that root cannot be regained", () => {
     const host = fake(false);
     dropPrivileges(identity, host);
     expect(host.calls).toEqual(["initgroups mail 12", "setgid 12", "setuid 8", "setuid 0"]);
   });
 
-  it("is refused if they could be had back", () => {
+  it("fails if root could be regained", () => {
     expect(() => dropPrivileges(identity, fake(true))).toThrow("could become root again");
   });
 });

@@ -15,21 +15,21 @@ const nasty = "a\nb\r\x1b[2J\x00\x7f\x9b\u2028\u202e\ud800c";
 const entry = (message: string): Entry => ({ time: 0, level: "notice", message });
 
 describe("printable text", () => {
-  it("is one line and drives no terminal", () => {
+  it("is one line without control characters", () => {
     expect(printable(nasty)).toBe("a\\x0ab\\x0d\\x1b[2J\\x00\\x7f\\x9b\\u2028\\u202e\\ud800c");
   });
 
-  it("is otherwise as it was", () => {
+  it("is otherwise unchanged", () => {
     expect(printable("Grüße, 日本 ☺ <fred@example.org>")).toBe("Grüße, 日本 ☺ <fred@example.org>");
   });
 });
 
 describe("lines", () => {
-  it("of text say who speaks and how urgent it is", () => {
+  it("of text contain the name of the process and the level", () => {
     expect(textFormat("smmap[1]")(entry("listening"))).toBe("smmap[1]: notice: listening");
   });
 
-  it("of JSON hold the message itself, and nothing that a terminal acts on", () => {
+  it("of JSON contain the original message, and no characters that a terminal interprets", () => {
     const line = jsonFormat(entry(nasty));
     expect(JSON.parse(line)).toEqual({ time: "1970-01-01T00:00:00.000Z", level: "notice", message: nasty });
     expect(line).toMatch(/^[\x20-\x7e]+$/);
@@ -42,7 +42,7 @@ describe("lines", () => {
     [2, "info", 22],
     [22, "debug", 183],
     [0, "notice", 5],
-  ] as const)("with a priority: facility %d, %s", (facility, level, priority) => {
+  ] as const)("start with a priority: facility %d, %s", (facility, level, priority) => {
     expect(prefixFormat(facility, bareFormat)({ time: 0, level, message: "x" })).toBe(`<${priority}>x`);
   });
 
@@ -58,7 +58,7 @@ describe("any message", () => {
   const formats = [textFormat("smmap[1]"), jsonFormat, prefixFormat(2, bareFormat), prefixFormat(0, jsonFormat)];
   const syslogMax = 32 * 1024;
 
-  it("is one line of harmless characters that a logger takes whole", () => {
+  it("is one line of harmless characters within the limit of syslog daemons", () => {
     const message = fc.oneof(fc.string({ unit: "binary", maxLength: 300 }), fc.string({ maxLength: 20_000 }));
     fc.assert(
       fc.property(message, (text) => {
@@ -72,14 +72,14 @@ describe("any message", () => {
     );
   });
 
-  it.each(["\0", "\u2028", "\ud800", "\u0085"])("is taken whole, too, when it is full of %j", (char) => {
+  it.each(["\0", "\u2028", "\ud800", "\u0085"])("stays within the limit when it consists of %j", (char) => {
     const line = bareFormat(entryOf("notice", char.repeat(20_000)));
     expect(Buffer.byteLength(line)).toBeLessThanOrEqual(syslogMax);
   });
 });
 
 describe("an entry", () => {
-  it("has its message as it is, up to a bound", () => {
+  it("has its message unchanged, up to a maximum length", () => {
     const longest = "x".repeat(MESSAGE_MAX);
     expect(entryOf("info", longest).message).toBe(longest);
     const cut = entryOf("info", `${longest}x`).message;

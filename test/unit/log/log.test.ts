@@ -16,7 +16,7 @@ function linesOf(stream: PassThrough): string[] {
     .slice(0, -1);
 }
 
-/** Somebody who does not read until told to. */
+/** A stream whose reader takes a chunk only when `release` is called. */
 class Stuck extends Writable {
   #release: () => void = () => {};
   text = "";
@@ -32,7 +32,7 @@ class Stuck extends Writable {
 }
 
 describe("the log", () => {
-  it("says who speaks and how urgent it is, and leaves out what is less urgent than wanted", async () => {
+  it("writes the name of the process and the level, and leaves out lower levels", async () => {
     const stream = new PassThrough();
     const log = openLog(stream);
     for (const level of levels) log[level](`of ${level}`);
@@ -45,7 +45,7 @@ describe("the log", () => {
     ]);
   });
 
-  it("is adjusted when the configuration is known", async () => {
+  it("is adjusted when the configuration is read", async () => {
     const stream = new PassThrough();
     const log = openLog(stream);
     log.adjust({ place: "json", ident: "x", facility: 2, lowest: "debug" });
@@ -55,7 +55,7 @@ describe("the log", () => {
     expect(JSON.parse(line)).toEqual({ time: expect.any(String), level: "debug", message: "why" });
   });
 
-  it("keeps what a reader that hangs can read later, tells how much was lost, and is not held up", async () => {
+  it("queues lines for a reader that hangs, reports how many were lost, and does not block", async () => {
     const stream = new Stuck({ highWaterMark: 1 });
     const log = openLog(stream);
     const message = "x".repeat(2_000);
@@ -79,7 +79,7 @@ describe("the log", () => {
     expect(lines.length).toBe(kept + 1);
   });
 
-  it("goes on without a reader that is gone", async () => {
+  it("continues without its reader", async () => {
     const stream = new PassThrough();
     const log = openLog(stream);
     stream.destroy(new Error("EPIPE"));
@@ -90,7 +90,7 @@ describe("the log", () => {
 });
 
 describe("the log of a command", () => {
-  it("is text at once", () => {
+  it("is written immediately, as text", () => {
     const stream = new PassThrough();
     const log = plainLog(stream, "smmapd", "warning");
     for (const level of levels) log[level]("a\nb");

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bounds, Histogram, quantile, total } from "../../../src/metrics/histogram.ts";
 
 describe("Histogram", () => {
-  it("puts what is just a bound below it, and what is more above it", () => {
+  it("counts a duration equal to a bound in the bucket of that bound", () => {
     const histogram = new Histogram();
     for (const bound of bounds) histogram.observe(bound);
     histogram.observe((bounds.at(-1) as number) + 1);
@@ -10,7 +10,7 @@ describe("Histogram", () => {
     expect(total(histogram)).toBe(bounds.length + 1);
   });
 
-  it("sums", () => {
+  it("sums the durations", () => {
     const histogram = new Histogram();
     for (const milliseconds of [1, 2, 0.5]) histogram.observe(milliseconds);
     expect(histogram.sum).toBe(3.5);
@@ -29,13 +29,13 @@ describe("quantile", () => {
     [0.9, 0.25],
     [0.91, 100],
     [1, 100],
-  ])("of %s is the bound below which that share lies", (share, expected) => {
+  ])("of %s is the bound within which that share lies", (share, expected) => {
     expect(quantile(filled(...Array.from({ length: 9 }, () => 0.2), 70), share)).toBe(expected);
   });
 
-  it("is unknown of nothing", () => expect(quantile(filled(), 0.5)).toBeNull());
+  it("is null without observations", () => expect(quantile(filled(), 0.5)).toBeNull());
 
-  it("is endless beyond the last bound", () => {
+  it("is infinite beyond the last bound", () => {
     expect(quantile(filled(60_000), 0.99)).toBe(Number.POSITIVE_INFINITY);
   });
 });

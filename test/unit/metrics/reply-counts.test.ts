@@ -19,7 +19,7 @@ describe("ReplyCounts", () => {
     ]);
   });
 
-  it("has bounds, however many maps are asked for, and loses none that is expected", () => {
+  it("is bounded for any number of maps, and counts expected maps separately", () => {
     const counts = new ReplyCounts();
     counts.expect("access");
     for (let i = 0; i < 1000; i++) counts.count(`map${i}`, "OK", "accept");
@@ -31,13 +31,13 @@ describe("ReplyCounts", () => {
     expect(list.find(({ map }) => map === "(other)")?.count).toBeGreaterThan(900);
   });
 
-  it.each(["", "a b", "\x1b[2J", "x".repeat(65), '"', "(policy) "])("takes %j for no name", (map) => {
+  it.each(["", "a b", "\x1b[2J", "x".repeat(65), '"', "(policy) "])("does not count %j as a map of its own", (map) => {
     const counts = new ReplyCounts();
     counts.count(map, "OK", "accept");
     expect(counts.list()).toEqual([{ map: "(other)", status: "OK", reason: "accept", count: 1 }]);
   });
 
-  it("is not misled by names of Object's own", () => {
+  it("counts maps named like properties of Object", () => {
     const counts = new ReplyCounts();
     counts.count("__proto__", "OK", "accept");
     counts.count("constructor", "OK", "accept");

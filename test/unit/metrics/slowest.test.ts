@@ -16,14 +16,14 @@ describe("Slowest", () => {
     expect(times(slowest, 1000)).toEqual([999, 998, 997, 996, 995, 994, 993, 992, 991, 990]);
   });
 
-  it("is not concerned with what is faster than all of them", () => {
+  it("excludes requests that are faster than all of them", () => {
     const slowest = new Slowest();
     for (let i = 10; i < 20; i++) offer(slowest, i, 0);
     expect(slowest.qualifies(10, 1)).toBe(false);
     expect(slowest.qualifies(10.1, 1)).toBe(true);
   });
 
-  it("forgets after ten minutes, and then takes what is faster", () => {
+  it("drops requests after ten minutes, and then accepts faster ones", () => {
     const slowest = new Slowest();
     for (let i = 0; i < 10; i++) offer(slowest, 500, i === 0 ? 0 : 5 * MINUTE);
     expect(times(slowest, 10 * MINUTE)).toHaveLength(9);
@@ -33,7 +33,7 @@ describe("Slowest", () => {
     expect(times(slowest, 20 * MINUTE)).toEqual([]);
   });
 
-  it("cuts long keys", () => {
+  it("truncates long keys", () => {
     const slowest = new Slowest();
     offer(slowest, 1, 0, "x".repeat(10_000));
     expect(slowest.list(0)[0]?.key).toBe("x".repeat(256));

@@ -6,7 +6,7 @@ import { version } from "../../../src/metrics/version.ts";
 import type { Log } from "../../../src/store/store.ts";
 
 describe("Tally", () => {
-  it("counts each reply everywhere", () => {
+  it("counts each reply in all of its counters", () => {
     const tally = new Tally();
     const since = performance.now() - 50;
     tally.replied({ map: "cyrus", key: "fred" }, since, "OK", "accept");
@@ -24,7 +24,7 @@ describe("Tally", () => {
     expect(slowest.sort()).toEqual(["barney failed", "fred accept"]);
   });
 
-  it("counts what the store does", () => {
+  it("counts the look-ups of the store", () => {
     const tally = new Tally();
     const store = tally.store("ldap");
     store.answered(3);
@@ -47,7 +47,7 @@ describe("Tally", () => {
     expect(store.shortCircuits).toBe(1);
   });
 
-  it("remembers the last errors and warnings, and passes them on with all the rest", () => {
+  it("records the last errors and warnings, and passes all messages on", () => {
     const lines: string[] = [];
     const write = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
     const log: Log = {

@@ -1,4 +1,4 @@
-/** The metrics held against their page and against the dashboard. */
+/** The metrics, compared with docs/monitoring.md and with the dashboard. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -44,7 +44,7 @@ function sampleReport(slot: number): Report {
   };
 }
 
-/** Labels of each metric, by what it is called in HELP and TYPE. */
+/** Labels of each metric, by its name in HELP and TYPE. */
 const metrics = new Map<string, Set<string>>();
 let exposition = "";
 
@@ -57,7 +57,7 @@ beforeAll(async () => {
 });
 
 describe("metrics", () => {
-  it("are told of each process", () => {
+  it("are exposed for each process", () => {
     expect(exposition).toContain('smmapd_connections{process="0"} 1\nsmmapd_connections{process="1"} 1\n');
     const own = exposition.split("\n").filter((line) => /^smmapd_/.test(line));
     expect(own.length).toBeGreaterThan(60);
@@ -65,18 +65,18 @@ describe("metrics", () => {
     expect(own).toContain('smmapd_request_duration_seconds_sum{process="0"} 0.003');
   });
 
-  it("of a process that has not opened its store yet are those that it has", async () => {
+  it("of a process without an open store are those that do not need one", async () => {
     const text = await new Exposition().render([{ ...sampleReport(0), stores: [] }]);
     expect(text).toContain('smmapd_build_info{process="0",version="1.2.3",node="v20.0.0",store=""} 1\n');
     expect(text).not.toMatch(/^smmapd_(cache|store_(?!breaker)).*\{/m);
   });
 
-  it("do not make the monitor look at each connection", () => {
+  it("contain none that take time in proportion to the number of connections", () => {
     expect([...metrics.keys()].filter((name) => name.startsWith("nodejs_active_"))).toEqual([]);
     expect([...metrics.keys()]).toContain("nodejs_eventloop_lag_p99_seconds");
   });
 
-  it("need prom-client in one file alone, which is loaded only when it is wanted", () => {
+  it("need prom-client in a single file, which is loaded only where metrics are enabled", () => {
     const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>
       name.endsWith(".ts"),
     );
@@ -88,7 +88,7 @@ describe("metrics", () => {
 });
 
 describe("docs/monitoring.md", () => {
-  it("has our metrics with their labels, and no others", () => {
+  it("lists exactly the metrics of the daemon, with their labels", () => {
     const rows = [...page.matchAll(/^\| `(smmapd_\w+)` \|(.*?)\| .+ \|$/gm)].map(([, name = "", labels = ""]) => {
       return [name, [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label)];
     });
@@ -103,7 +103,7 @@ describe("docs/monitoring.md", () => {
     expect(words.filter((word) => !page.includes(`\`${word}\``))).toEqual([]);
   });
 
-  it("names metrics and labels that there are in its alarms", () => {
+  it("uses only existing metrics and labels in its alerts", () => {
     const alarms = /Conditions for alarms:\n\n```\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
     const named = [...alarms.matchAll(/smmapd_\w+/g)].map(([name]) => name);
     expect(named.length).toBeGreaterThan(4);
@@ -125,7 +125,7 @@ describe("the dashboard", () => {
   const dashboard = JSON.parse(text) as { readonly title: string; readonly panels: readonly Panel[] };
   const targets = dashboard.panels.flatMap((panel) => panel.targets ?? []);
 
-  it("has panels, each with a place and a number of its own", () => {
+  it("has panels with distinct positions and ids", () => {
     expect(dashboard.title).toBe("smmapd");
     expect(dashboard.panels.length).toBeGreaterThan(10);
     expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
@@ -136,20 +136,20 @@ describe("the dashboard", () => {
     expect(places.filter((place) => Number(place.split(",")[0]) >= 24)).toEqual([]);
   });
 
-  it("asks for nothing but metrics that there are", () => {
+  it("queries only existing metrics", () => {
     const series = new Set([...exposition.matchAll(/^([a-z_]\w*)[{ ]/gm)].map(([, name]) => name));
     const named = targets.flatMap(({ expr }) => expr.match(/\b(?:smmapd|process|nodejs)_\w+/g) ?? []);
     expect(named.length).toBeGreaterThan(30);
     expect(named.filter((name) => !series.has(name))).toEqual([]);
   });
 
-  it("shows each of our metrics", () => {
+  it("shows every metric of the daemon", () => {
     const old = ["smmapd_store_spared_total", "smmapd_cache_joined_total", "smmapd_cache_stale_total"];
     const own = [...metrics.keys()].filter((name) => name.startsWith("smmapd_") && !old.includes(name));
     expect(own.filter((name) => !text.includes(name))).toEqual([]);
   });
 
-  it("groups by labels that there are", () => {
+  it("groups by existing labels only", () => {
     const known = new Set(["le", "process", "instance", ...[...metrics.values()].flatMap((labels) => [...labels])]);
     const used = targets.flatMap(({ expr, legendFormat }) => [
       ...[...expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, list = ""]) => list.split(/,\s*/)),
@@ -159,7 +159,7 @@ describe("the dashboard", () => {
     expect(used.filter((label) => !known.has(label))).toEqual([]);
   });
 
-  it("takes the data source, the job and the instance that are chosen", () => {
+  it("uses the selected data source, job and instance", () => {
     const sources = [...dashboard.panels.filter(({ type }) => type !== "row"), ...targets].map(
       ({ datasource }) => datasource,
     );
