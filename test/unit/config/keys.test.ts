@@ -34,7 +34,8 @@ describe("definitions", () => {
   it.each(keys)("$name has a default that is valid for its type", ({ name, type, default: value }) => {
     const config = configOf("");
     if (name === "configdirectory") expect(value).toBeNull();
-    else if (value === null && type !== "string" && type !== "path") expect(() => config[type](name)).toThrow("required");
+    else if (value === null && type !== "string" && type !== "path")
+      expect(() => config[type](name)).toThrow("required");
     else expect(() => config[type](name)).not.toThrow();
   });
 
