@@ -75,8 +75,8 @@ describe("smmapd(8)", () => {
   });
 
   it("has the signals that are heeded", () => {
-    const heeded = [...read("src/daemon/signals.ts").matchAll(/"(SIG[A-Z]+)"/g)].map(([, name]) => name);
-    expect(new Set(terms("Signals"))).toEqual(new Set(heeded));
+    const handled = [...read("src/daemon/signals.ts").matchAll(/"(SIG[A-Z]+)"/g)].map(([, name]) => name);
+    expect(new Set(terms("Signals"))).toEqual(new Set(handled));
   });
 
   it("names defaults that are those of the program", () => {
