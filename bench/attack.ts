@@ -62,7 +62,7 @@ interface Target {
   readonly names: number;
   /** Milliseconds of the users' p99 that are always good enough. */
   readonly grace: number;
-  /** Makes the store silent, where that can happen. */
+  /** Suspends the server of the store, if it has one. */
   readonly hang?: () => Promise<void>;
 }
 
@@ -163,7 +163,7 @@ function report(outcomes: readonly Outcome[]): string {
     return [
       row("alone", calm, ""),
       row("under attack", attacked, milliseconds(bound)),
-      ...(hung === null ? [] : [row("and the store silent", hung, "")]),
+      ...(hung === null ? [] : [row("store suspended", hung, "")]),
     ];
   });
   const attacks = outcomes.map(({ target, attack, memory: { before, most, after } }) => [
@@ -176,17 +176,17 @@ function report(outcomes: readonly Outcome[]): string {
   ]);
   return `# Results of \`npm run bench:attack\`
 
-${machine()}. ${ATTACKERS} connections ask for unknown names, never the same twice, ${options.depth} in flight on each.
-Meanwhile ${USERS.count} real users are asked for from ${USERS.connections} other connections, ${USERS.rate} times a second, each time counted from
-when the request fell due. Every reply was checked: \`OK\` for the users at all times, also while the store is silent,
+${machine()}. ${ATTACKERS} connections request unknown names, each once, ${options.depth} in flight on each.
+Meanwhile ${USERS.count} real users are requested on ${USERS.connections} other connections, ${USERS.rate} times per second; latency counts from
+when the request falls due. Every reply was checked: \`OK\` for the users at all times, also while the store is suspended,
 and \`NOTFOUND\` for the unknown names, then \`TEMP\` or \`TIMEOUT\`. ${MAILBOXES} mailboxes in SQLite, ${ENTRIES} in slapd,
-${CYRUS_MAILBOXES} in Cyrus. A user's answer is kept for the 15 seconds of the default, so one request in 30 has to be renewed.
+${CYRUS_MAILBOXES} in Cyrus. A user's answer is cached for the default of 15 seconds, so one request in 30 is a miss.
 
 ## Real users
 
 ${table(["store", "", "requests", "p50 ms", "p99 ms", "p99.9 ms", "p99 may be", "others' CPU"], latencies)}
 
-## The attack
+## Unknown names
 
 ${table(["store", "names", "a second", "CPU us each", "PSS MiB before", "most", "after", "more", "may be"], attacks)}
 `;

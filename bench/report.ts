@@ -21,7 +21,7 @@ export function machine(): string {
   return `Node ${process.version}, Linux ${release()}, ${cpus().length} processors (${first?.model})`;
 }
 
-/** Markdown: what the first server does, in terms of each other one. */
+/** Markdown: the first server relative to each other one. */
 export function ratioTable(samples: readonly Sample[]): string {
   const [subject = "", ...others] = distinct(samples.map((sample) => sample.server));
   const rows = distinct(samples.map((sample) => sample.load)).flatMap((load) =>
@@ -33,7 +33,7 @@ export function ratioTable(samples: readonly Sample[]): string {
       ),
     ]),
   );
-  return table(["case", "in terms of", "requests/s", "CPU/request", "p99"], rows);
+  return table(["case", "relative to", "requests/s", "CPU/request", "p99"], rows);
 }
 
 /** Markdown: medians. */

@@ -171,14 +171,14 @@ async function report(samples: readonly Sample[], idle: readonly IdleSample[]): 
 
 ${machine()}; medians of ${options.rounds} rounds of
 ${options.seconds} s. ${MAILBOXES} mailboxes in SQLite, ${ORIGINAL_MAILBOXES} in the original. Every reply was checked. A case is connections x requests in
-flight; "churn" is a connection for each request; with "@10000" so many requests a second fall due, and their time counts
-from then. Keys are asked evenly, "ranked" by 1/rank, "known" 100000 again and again.
+flight; "churn" is a connection for each request; with "@10000" that number of requests per second falls due, and latency
+counts from then. Keys are chosen evenly, "ranked" by 1/rank, "known" 100000 repeatedly.
 
-## Our daemon in terms of the others
+## smmapd relative to the others
 
 ${ratioTable(samples)}
 
-## Absolute figures, of that machine on that day
+## Absolute figures, of one machine on one day
 
 ${absoluteTable(samples)}
 

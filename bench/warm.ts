@@ -64,17 +64,17 @@ function report(samples: readonly Sample[]): string {
   return `# Results of \`npm run bench:warm\`
 
 ${machine()}; medians of ${options.rounds} rounds of ${options.seconds} s, ratios taken round by round. ${ASKED} users,
-each with a quota, all in the cache. slapd and Cyrus stood still meanwhile. Every reply was checked.
+each with a quota, all in the cache. slapd and Cyrus were suspended meanwhile. Every reply was checked.
 
-## LDAP in terms of a store in memory
+## LDAP relative to a store in memory
 
 ${ratios[0]}
 
-## IMAP in terms of a store in memory
+## IMAP relative to a store in memory
 
 ${ratios[1]}
 
-## Absolute figures, of that machine on that day
+## Absolute figures, of one machine on one day
 
 ${absoluteTable(samples)}
 `;

@@ -132,13 +132,12 @@ function report(found: readonly Round[], cases: readonly Case[]): string {
   ];
   return `# Results of \`npm run bench:workers\`
 
-${machine()}; ${WORKERS} processes beside one, medians of ${rounds} rounds of ${options.seconds} s, ratios
+${machine()}; ${WORKERS} processes compared with one, medians of ${rounds} rounds of ${options.seconds} s, ratios
 taken round by round. Every reply was checked.
 
-"2 : 1" is what came out on this machine, where the load generator needs processors too: ${WORKERS} free ones are there only
-where it takes next to nothing. "by CPU" is what the processor time of a request allows where ${WORKERS} are free: ${WORKERS} times
-that of one process through that of ${WORKERS}. "busiest" is the part of the work that the busier process does; 0.50 is even.
-The thinking store computes for 100 us each time.
+"2 : 1" is the ratio measured on this machine, where the load generator needs processors too. "by CPU" is the ratio that the
+processor time of a request allows if ${WORKERS} are free: ${WORKERS} times that of one process divided by that of ${WORKERS}. "busiest" is the share
+of the busier process; 0.50 is even. The thinking store computes for 100 us per look-up.
 
 ${table(head, rows)}
 `;

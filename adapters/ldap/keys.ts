@@ -2,26 +2,26 @@ import type { KeyDefinition } from "../../src/store/store.ts";
 
 const scopes = ["sub", "one", "base"];
 
-/** The ldap store. Where ptloader uses the same file, write ours with the prefix: smmap_ldap_filter. */
+/** The ldap store. If ptloader reads the same file, set these options with the prefix: smmap_ldap_filter. */
 export const ldapKeys: readonly KeyDefinition[] = [
   {
     name: "ldap_uri",
     type: "string",
     default: null,
-    text: "URLs of the servers, separated by white space: ldap://host[:port], ldaps://host[:port] or ldapi://%2Fpath%2Fof%2Fsocket. They hold the same directory and are tried in order; the first is the source of truth, see smmap_ldap_replica_check. Required.",
+    text: "URLs of the servers, separated by white space: ldap://host[:port], ldaps://host[:port] or ldapi://%2Fpath%2Fof%2Fsocket. All servers have the same directory and are tried in order; the first is the source of truth, see smmap_ldap_replica_check. Required.",
   },
   {
     name: "ldap_base",
     type: "string",
     default: "",
-    text: "Where the search begins. May hold the tokens of ldap_filter, but for those of single addresses where there is a smmap_ldap_shared_filter.",
+    text: "Base of the search. May contain the tokens of ldap_filter, except those of single addresses if smmap_ldap_shared_filter is set.",
   },
-  { name: "ldap_scope", type: "choice", default: "sub", values: scopes, text: "How deep the search goes." },
+  { name: "ldap_scope", type: "choice", default: "sub", values: scopes, text: "Scope of the search." },
   {
     name: "ldap_filter",
     type: "string",
     default: "(uid=%u)",
-    text: "The filter that finds a user. %u is the user id, %U its part before the @, %d its domain, %R the domain with a leading @, %1 to %9 the labels of the domain from the right, %% a percent sign. Where the user id leaves out the domain, the whole address is tried as well. What takes their place is escaped. Unset, it is that of smmap_ldap_preset; the default is that of the preset custom.",
+    text: "The filter that finds a user. %u is the user id, %U its part before the @, %d its domain, %R the domain with a leading @, %1 to %9 the labels of the domain from the right, %% a percent sign. If the user id has no domain, the whole address is tried as well. Values of tokens are escaped. Unset, it is that of smmap_ldap_preset; the default is that of the preset custom.",
   },
   {
     name: "ldap_user_attribute",
@@ -46,51 +46,51 @@ export const ldapKeys: readonly KeyDefinition[] = [
     name: "ldap_sasl",
     type: "switch",
     default: "yes",
-    text: "Whether ldap_mech counts. As it is on by default in Cyrus, it takes a mechanism to bind by SASL; without one, ldap_bind_dn means a simple bind.",
+    text: "Whether ldap_mech is used. In Cyrus it is on by default, so SASL also requires a mechanism; without one, ldap_bind_dn means a simple bind.",
   },
   { name: "ldap_mech", type: "string", default: null, text: "SASL mechanism: EXTERNAL or PLAIN." },
   { name: "ldap_id", type: "string", default: null, text: "SASL authentication identity, for PLAIN." },
   { name: "ldap_authz", type: "string", default: null, text: "SASL authorization identity." },
-  { name: "ldap_version", type: "integer", default: "3", text: "The protocol's version. Only 3 is spoken." },
+  { name: "ldap_version", type: "integer", default: "3", text: "Version of the protocol. Only 3 is supported." },
   {
     name: "ldap_start_tls",
     type: "switch",
     default: "no",
-    text: "Begin TLS on ldap:// connections before anything else.",
+    text: "Start TLS on ldap:// connections before any other operation.",
   },
   {
     name: "ldap_verify_peer",
     type: "switch",
     default: "no",
-    text: "Verify the certificate of the server. The default is that of Cyrus; with TLS, say yes.",
+    text: "Verify the certificate of the server. The default is that of Cyrus; with TLS, set it to yes.",
   },
   {
     name: "ldap_ca_file",
     type: "path",
     default: null,
-    text: "File of CA certificates (PEM) to verify servers with. Unset, as well as ldap_ca_dir, those of Node.js count.",
+    text: "File of CA certificates (PEM) to verify servers with. If this and ldap_ca_dir are unset, those of Node.js are used.",
   },
   { name: "ldap_ca_dir", type: "path", default: null, text: "Directory of CA certificates (PEM)." },
-  { name: "ldap_client_cert", type: "path", default: null, text: "Our certificate (PEM)." },
-  { name: "ldap_client_key", type: "path", default: null, text: "Its private key (PEM)." },
+  { name: "ldap_client_cert", type: "path", default: null, text: "Client certificate (PEM)." },
+  { name: "ldap_client_key", type: "path", default: null, text: "Private key of the client certificate (PEM)." },
   { name: "ldap_ciphers", type: "string", default: null, text: "TLS ciphers, in the notation of OpenSSL." },
   {
     name: "ldap_timeout",
     type: "duration",
     default: "5s",
-    text: "How long it may take to connect and bind, and how long each operation may take. smmap_query_timeout bounds the whole look-up.",
+    text: "Time limit for connecting and binding, and for each operation. smmap_query_timeout limits the whole look-up.",
   },
   {
     name: "ldap_time_limit",
     type: "duration",
     default: "5s",
-    text: "How long the server may search, as we tell it; 0 is no limit.",
+    text: "Time limit of the search, sent to the server; 0: no limit.",
   },
   {
     name: "ldap_size_limit",
     type: "integer",
     default: "1",
-    text: "How many entries the server may return. At least 2 are asked for, because several entries for one recipient have to be noticed.",
+    text: "Number of entries that the server may return. At least 2 are requested, because several entries for one recipient have to be detected.",
   },
   {
     name: "ldap_deref",
@@ -103,7 +103,7 @@ export const ldapKeys: readonly KeyDefinition[] = [
     name: "ldap_domain_base_dn",
     type: "string",
     default: "",
-    text: "Where domains are searched for. If it is empty, there is no search for domains, and ldap_base counts for all of them.",
+    text: "Base of the search for domains. If it is empty, there is no such search, and ldap_base is used for all domains.",
   },
   {
     name: "ldap_domain_filter",
@@ -128,21 +128,21 @@ export const ldapKeys: readonly KeyDefinition[] = [
     type: "choice",
     default: "sub",
     values: scopes,
-    text: "How deep the search for domains goes.",
+    text: "Scope of the search for domains.",
   },
   {
     name: "smmap_ldap_replica_check",
     type: "choice",
     default: "auto",
     values: ["auto", "csn", "none"],
-    text: "When a server may say that a mailbox does not exist. An OpenLDAP replica that is being filled answers before it is complete, and shows contextCSN at the suffix when it is. auto: a server that has shown contextCSN since the start has to go on showing it. csn: it has to show it from the start, for replicas of OpenLDAP that may be filled while the daemon starts. With both, another server than the first of ldap_uri also has to show a contextCSN that is no older than what the first one has shown; servers of other products cannot, so what they do not hold gets a temporary answer while they stand in for the first. none: contextCSN is not looked at, and every server of ldap_uri may say no; only where each of them is always complete.",
+    text: "Condition under which a server's statement that a mailbox does not exist counts. An OpenLDAP replica answers searches while it is still being filled, and shows contextCSN at the suffix when it is complete. auto: a server that has shown contextCSN since the start has to continue to show it. csn: it has to show it from the start, for replicas of OpenLDAP that may be filled while the daemon starts. With both, a server other than the first of ldap_uri also has to show a contextCSN that is no older than the last one of the first server; servers of other products cannot, so absences get a temporary answer while such a server replaces the first. none: contextCSN is not read, and absences of every server of ldap_uri count; only if each of them is always complete.",
   },
   {
     name: "smmap_ldap_preset",
     type: "choice",
     default: "generic",
     values: ["generic", "qmail", "inetlocal", "kolab", "iredmail", "postfixbook", "univention", "ipa", "ad", "custom"],
-    text: "A schema that is widely used: gives the filters and attributes that the file leaves unset. custom gives nothing.",
+    text: "A widely used schema: sets the filters and attributes that the file leaves unset. custom sets none.",
   },
   {
     name: "smmap_ldap_quota_attribute",
@@ -155,7 +155,7 @@ export const ldapKeys: readonly KeyDefinition[] = [
     type: "choice",
     default: null,
     values: ["b", "k", "m", "g"],
-    text: "Unit of a bare number in the limit and in the usage: b for octets, k, m and g for 1024, 1024^2 and 1024^3 of them. A suffix K, M or G in the value wins. Required where limit and usage are both known and the preset says nothing.",
+    text: "Unit of a bare number in the limit and in the usage: b for octets, k, m and g for 1024, 1024^2 and 1024^3 octets. A suffix K, M or G in the value takes precedence. Required if limit and usage are both known and the preset has no unit.",
   },
   {
     name: "smmap_ldap_messages_attribute",
@@ -167,13 +167,13 @@ export const ldapKeys: readonly KeyDefinition[] = [
     name: "smmap_ldap_usage_attribute",
     type: "string",
     default: null,
-    text: "Attribute of the storage in use. Without it a storage limit cannot be judged, and counts for nothing.",
+    text: "Attribute of the storage in use. Without it a storage limit is ignored.",
   },
   {
     name: "smmap_ldap_messages_usage_attribute",
     type: "string",
     default: null,
-    text: "Attribute of the number of messages. Without it a limit on messages counts for nothing.",
+    text: "Attribute of the number of messages. Without it a limit on messages is ignored.",
   },
   {
     name: "smmap_ldap_status_attribute",
@@ -185,7 +185,7 @@ export const ldapKeys: readonly KeyDefinition[] = [
     name: "smmap_ldap_status_values",
     type: "string",
     default: null,
-    text: "What its values mean: VALUE=ok, VALUE=notfound or VALUE=temp, separated by white space. Upper and lower case are the same.",
+    text: "Meaning of the status values: VALUE=ok, VALUE=notfound or VALUE=temp, separated by white space. Case is not significant.",
   },
   {
     name: "smmap_ldap_shared_filter",
@@ -203,6 +203,6 @@ export const ldapKeys: readonly KeyDefinition[] = [
     name: "smmap_ldap_folder_attribute",
     type: "string",
     default: null,
-    text: "Attribute of a user's folders, each value a path below the INBOX. Unset, the store keeps no folders of users, and the INBOX answers for them.",
+    text: "Attribute of a user's folders, each value a path below the INBOX. Unset, the store has no folders of users, and the INBOX is looked up for them.",
   },
 ];

@@ -1,7 +1,7 @@
-/** From the values of a row to facts: each value is what its column means, or the row is refused. Nothing is guessed. */
+/** Converts the values of a row to facts. A value that is not valid for its column is an error, never a guess. */
 import type { MailboxFacts, MailboxId, QuotaUsage } from "../../src/store/store.ts";
 
-/** A row holds a value that its column cannot mean. */
+/** A value of a row is not valid for its column. */
 export class RowError extends Error {
   override readonly name = "RowError";
 }
@@ -9,7 +9,7 @@ export class RowError extends Error {
 /** What a limit of 0 means: nothing may be stored, or no limit at all. */
 export type ZeroLimit = "zero" | "unlimited";
 
-/** Limit and usage of one root, both in the units of QuotaUsage; a limit of null is none. */
+/** Limits and usage of one quota root in the units of QuotaUsage; null: no limit. */
 export interface RootUsage {
   readonly storageLimit: number | null;
   readonly storageUsed: number;
@@ -19,14 +19,14 @@ export interface RootUsage {
 
 export const absent: MailboxFacts = Object.freeze({ exists: false });
 export const noQuotas: readonly QuotaUsage[] = Object.freeze([]);
-/** A user's own mailbox without any limit: most often the whole answer. */
+/** A user's own mailbox without a limit: the most frequent answer. */
 const unlimited: MailboxFacts = Object.freeze({ exists: true, rights: null, quotas: noQuotas });
 
 export function present(rights: string | null, quotas: readonly QuotaUsage[]): MailboxFacts {
   return rights === null && quotas === noQuotas ? unlimited : { exists: true, rights, quotas };
 }
 
-/** The resources of a root that are limited. */
+/** The limited resources of a quota root. */
 export function limitedResources(
   root: string,
   { storageLimit, storageUsed, messageLimit, messageUsed }: RootUsage,
@@ -38,19 +38,19 @@ export function limitedResources(
   return quotas;
 }
 
-/** NULL and negative numbers are no limit (null). @param unit how many of ours the column counts as one */
+/** NULL and negative numbers mean no limit (null). @param unit octets or messages in one unit of the column */
 export function limitFrom(value: unknown, unit: number, zero: ZeroLimit, column: string): number | null {
   if (value === null || (typeof value === "number" && value < 0)) return null;
   if (value === 0 && zero === "unlimited") return null;
   return countFrom(value, unit, column);
 }
 
-/** NULL is 0. @param unit how many of ours the column counts as one */
+/** NULL means 0. @param unit octets or messages in one unit of the column */
 export function usageFrom(value: unknown, unit: number, column: string): number {
   return value === null ? 0 : countFrom(value, unit, column);
 }
 
-/** NULL is null. Letters that RFC 4314 and its predecessors do not know make the row a mistake, perhaps of a column. */
+/** NULL means null. Other letters than those of RFC 4314 and its predecessors are an error. */
 export function rightsFrom(value: unknown): string | null {
   if (value === null) return null;
   if (typeof value === "string" && /^[lrswipkxtecdan0-9]*$/.test(value)) return value;
@@ -62,13 +62,13 @@ export function textFrom(value: unknown, column: string): string | null {
   throw new RowError(`column ${column} is ${describe(value)}, not text`);
 }
 
-/** NULL is no statement, neither of presence nor of absence. */
+/** NULL is an error, because it states neither presence nor absence. */
 export function flagFrom(value: unknown, column: string): boolean {
   if (Number.isSafeInteger(value)) return value !== 0;
   throw new RowError(`column ${column} is ${describe(value)}, not 0 or 1`);
 }
 
-/** SQLite's integers have 64 bits: what a JavaScript number cannot hold exactly is refused, and so are fractions. */
+/** Fractions are an error, and so are 64-bit integers that a JavaScript number cannot represent exactly. */
 function countFrom(value: unknown, unit: number, column: string): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) {
     const count = value * unit;
@@ -77,14 +77,14 @@ function countFrom(value: unknown, unit: number, column: string): number {
   throw new RowError(`column ${column} is ${describe(value)}, not a whole number from 0 on (and below 2^53)`);
 }
 
-/** A value for a log line. */
+/** A value as it is shown in a log line. */
 function describe(value: unknown): string {
   if (value === null) return "NULL";
   if (typeof value === "string") return `the text '${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`;
   return typeof value === "object" ? "a blob" : String(value);
 }
 
-/** A mailbox for people: "fred/Lists@dom.test", "Public/Staff". */
+/** A mailbox as it is shown in log lines: "fred/Lists@dom.test", "Public/Staff". */
 export function describeMailbox(mailbox: MailboxId): string {
   const owner = mailbox.kind === "user" ? [mailbox.user] : [];
   const path = [...owner, ...mailbox.folders].join("/");

@@ -1,4 +1,4 @@
-/** What a site's query can ask about the mailbox in question. */
+/** The parameters of a site's query, and their values for a mailbox. */
 import { internalName, type MailboxId } from "../../src/store/store.ts";
 
 /** `atdomain` is the domain with its "@"; `label1` is the last label of the domain, `label2` the one before it. */
@@ -12,10 +12,10 @@ export type Parameter =
   | "atdomain"
   | `label${number}`;
 
-/** Those that have a name in SQL, such as :address. */
+/** Parameters that have a name in SQL, such as :address. */
 export const parameterNames: readonly Parameter[] = ["address", "userid", "localpart", "domain", "detail", "mailbox"];
 
-/** Cyrus' tokens for the same (imapd.conf(5), sql_user). */
+/** Cyrus' tokens for parameters (imapd.conf(5), sql_user). */
 export const cyrusTokens: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
   ["%u", "userid"],
   ["%U", "localpart"],
@@ -24,7 +24,7 @@ export const cyrusTokens: ReadonlyMap<string, Parameter> = new Map<string, Param
   ...Array.from({ length: 9 }, (_, i): [string, Parameter] => [`%${i + 1}`, `label${i + 1}`]),
 ]);
 
-/** How to tell the value of a parameter; '' where there is none. */
+/** A function that returns the value of the parameter for a mailbox; '' if it has none. */
 export function readerOf(parameter: Parameter): (mailbox: MailboxId) => string {
   switch (parameter) {
     case "address":

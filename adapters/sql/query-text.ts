@@ -1,23 +1,23 @@
 /**
- * The text of a site's own query: one SELECT, its parameters by name (:address) or as Cyrus' tokens (%u). Every one of
- * them becomes a bound parameter; no part of an address ever becomes part of the text.
+ * Parses a site's own query: one SELECT with parameters by name (:address) or as Cyrus' tokens (%u). Each becomes a bound
+ * parameter; no part of an address becomes part of the text.
  */
 import type { ConfigError } from "../../src/store/store.ts";
 import type { Dialect } from "./dialect.ts";
 import { cyrusTokens, type Parameter, parameterNames } from "./parameters.ts";
 
 export interface Query {
-  /** As the administrator wrote it, for errors. */
+  /** The query as it is configured, for errors. */
   readonly text: string;
-  /** The same without comments, each parameter as a placeholder of the dialect. */
+  /** The same without comments, and with a placeholder of the dialect for each parameter. */
   readonly sql: string;
-  /** The parameter behind each placeholder, in order. */
+  /** The parameter of each placeholder, in order. */
   readonly parameters: readonly Parameter[];
 }
 
 /**
  * @param refuse makes the error that names the key
- * @throws ConfigError where the text is not one SELECT, or has a parameter that we do not know
+ * @throws ConfigError if the text is not one SELECT, or has an unknown parameter
  */
 export function parseQuery(text: string, dialect: Dialect, refuse: (problem: string) => ConfigError): Query {
   const parameters: Parameter[] = [];
@@ -30,7 +30,7 @@ export function parseQuery(text: string, dialect: Dialect, refuse: (problem: str
       sql += " ";
       continue;
     }
-    if (isOver) throw refuse("holds more than one statement");
+    if (isOver) throw refuse("has more than one statement");
     if (token === ";") {
       isOver = true;
       continue;
@@ -49,7 +49,7 @@ export function parseQuery(text: string, dialect: Dialect, refuse: (problem: str
   }
   const [first = "", main = first] = verbs;
   if (!reading.has(main) || !(reading.has(first) || first === "WITH")) {
-    throw refuse("is not one SELECT: the database is only ever read");
+    throw refuse("is not one SELECT: the database is only read");
   }
   return { text, sql: sql.trim(), parameters };
 }
@@ -58,13 +58,13 @@ const known = `the parameters are ${parameterNames.map((name) => `:${name}`).joi
 const reading: ReadonlySet<string> = new Set(["SELECT", "VALUES"]);
 const verbsOfWith: ReadonlySet<string> = new Set([...reading, "INSERT", "REPLACE", "UPDATE", "DELETE"]);
 
-/** The first word of all, and after WITH the verb that its tables are for. */
+/** True for the first word of the statement and, after WITH, for the verb of the main statement. */
 function isVerb(word: string, verbs: readonly string[]): boolean {
   if (verbs.length === 0) return true;
   return verbs.length === 1 && verbs[0] === "WITH" && verbsOfWith.has(word.toUpperCase());
 }
 
-/** Also a token that is the whole of a quoted text, as it is written where text is substituted: '%u'. */
+/** The parameter of a token; also of a token in quotes, as '%u', which is usual where text is substituted. */
 function parameterOf(token: string, name: string | undefined, refuse: (problem: string) => ConfigError) {
   if (name !== undefined) {
     const parameter = parameterNames.find((one) => one === name);
@@ -79,15 +79,15 @@ function parameterOf(token: string, name: string | undefined, refuse: (problem: 
   return cyrusTokens.get(inner) ?? null;
 }
 
-/** %% as %. In a longer text a token could be meant as it stands or as a parameter, so it may not stand there. */
+/** Replaces %% by %. A token within a longer string is refused: it could be meant literally or as a parameter. */
 function unescapePercent(token: string, refuse: (problem: string) => ConfigError): string {
   if (token === "%%") return "%";
   if (!token.startsWith("'")) return token;
   return token.replaceAll(/%([%uUdR1-9])/g, (found, letter: string) => {
     if (letter === "%") return "%";
     throw refuse(
-      `the text ${token} holds ${found}: write %%${letter} for the characters themselves, ` +
-        `or put texts together, as in :localpart || '@example.org'`,
+      `the text ${token} contains ${found}: write %%${letter} for the characters themselves, ` +
+        `or concatenate strings, as in :localpart || '@example.org'`,
     );
   });
 }

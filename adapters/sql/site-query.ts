@@ -1,4 +1,4 @@
-/** The columns of a site's own query, and from its one row to facts. The same for every SQL engine. */
+/** The columns of a site's own query, and the conversion of its row to facts. The same for every SQL engine. */
 import type { MailboxFacts, MailboxId, QuotaUsage } from "../../src/store/store.ts";
 import {
   describeMailbox,
@@ -34,21 +34,21 @@ export type SiteRow = [
 
 export class SiteColumns {
   readonly names: ReadonlySet<string>;
-  /** Columns or constants that give a `SiteRow`. */
+  /** Columns or constants that make up a `SiteRow`. */
   readonly selected: readonly string[];
   readonly #zero: ZeroLimit;
   readonly #limitColumn: keyof typeof limitUnits;
   readonly #usageColumn: keyof typeof usageUnits;
 
   /**
-   * @param given names of the columns that the query gives, in lower case
-   * @param refuse makes the error of a query that cannot be used
+   * @param given names of the query's columns, in lower case
+   * @param refuse makes the error for a query that cannot be used
    */
   constructor(given: readonly string[], zero: ZeroLimit, refuse: (problem: string) => Error) {
     const unknown = given.find((name) => !knownColumns.includes(name));
     if (unknown !== undefined) throw refuse(`column ${unknown} is not one of ${knownColumns.join(", ")}`);
     this.names = new Set(given);
-    if (this.names.size < given.length) throw refuse("a column is there twice");
+    if (this.names.size < given.length) throw refuse("a column occurs twice");
     this.#zero = zero;
     this.#limitColumn = this.#onlyOne(limitUnits, refuse) ?? "quota_bytes";
     this.#usageColumn = this.#onlyOne(usageUnits, refuse) ?? "used_bytes";
@@ -57,7 +57,7 @@ export class SiteColumns {
     this.selected = wanted.map((name) => (this.names.has(name) ? name : name === "active" ? "1" : "NULL"));
   }
 
-  /** Facts of the mailbox that a row describes; null: the row is not active. @throws RowError */
+  /** Facts of the mailbox in a row; null: the row is not active. @throws RowError */
   facts(row: SiteRow, mailbox: MailboxId): MailboxFacts | null {
     if (!flagFrom(row[0], "active")) return null;
     return present(rightsFrom(row[1]), this.#quotas(row, mailbox));
@@ -75,7 +75,7 @@ export class SiteColumns {
     return limitedResources(root ?? describeMailbox(mailbox), usage);
   }
 
-  /** The one of several columns that the query gives; null: it gives none. */
+  /** The one of these columns that the query has; null: it has none of them. */
   #onlyOne<Name extends string>(
     units: Readonly<Record<Name, number>>,
     refuse: (problem: string) => Error,
@@ -86,12 +86,12 @@ export class SiteColumns {
   }
 }
 
-/** Whether a query can give a limit; "*" can stand for any column. */
+/** True if a query may return a limit; "*" may stand for any column. */
 export function mayLimit(resource: "STORAGE" | "MESSAGE", { sql }: Query): boolean {
   return (resource === "STORAGE" ? /\*|quota_(bytes|kib|mib)/i : /\*|quota_messages/i).test(sql);
 }
 
-/** Whether the answer depends on the detail of an address. */
+/** True if the result depends on the detail of an address. */
 export function readsDetail({ parameters }: Query): boolean {
   return parameters.some((parameter) => parameter === "detail" || parameter === "mailbox");
 }

@@ -1,19 +1,16 @@
-/** One open handle on a database file, and the mailboxes found through it. It only ever reads. */
+/** One open handle on a database file, and look-ups through it. It only reads. */
 import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
 import type { FolderPaths, MailboxFacts, MailboxId } from "../../src/store/store.ts";
+import { certainlyAccepts } from "./acceptance.ts";
 import { UnusableFile } from "./file-state.ts";
-import { isInvitation } from "./invitation.ts";
+import { ReadBatch } from "./read-batch.ts";
 import type { Layout, Tables } from "./tables.ts";
 
-/** Kibibytes of pages to keep: about as much as a million mailboxes take. Memory is used as pages are read. */
+/** Page cache in KiB: about the size of a million mailboxes. Memory is allocated as pages are read. */
 const CACHE_SIZE = 64 * 1024;
-/** Octets of a file that is small enough to be checked whole: SQLite takes some 5 to 10 ms for a mebibyte. */
+/** Largest file in octets that is checked whole: SQLite takes some 5 to 10 ms for a mebibyte. */
 const CHECKED_SIZE = 8 * 1024 * 1024;
-/** Reads in one transaction at most, so that a writer never waits long for its end. */
-const READS_MAX = 400;
-/** What a request asks for: the version of the data, and its mailbox. */
-const ASKED_BY_ONE = 2;
-/** What SQLite's check finds fault with in values, not in the structure that leads to them. */
+/** Problems of integrity_check that concern values, not the structure of the file. */
 const aboutValues = /^(?:(?:NULL|NUMERIC|TEXT|non-\w+) value|CHECK constraint failed) in /;
 
 export class Connection {
@@ -21,42 +18,18 @@ export class Connection {
   readonly #database: Database;
   readonly #layout: Layout;
   #tables: Tables;
-  readonly #begin: Statement<[]>;
-  readonly #commit: Statement<[]>;
-  readonly #dataVersion: Statement<[], number>;
+  readonly #batch: ReadBatch;
   readonly #schemaVersion: Statement<[], number>;
-  /** Something was asked for in this turn of the event loop. */
-  #isTurn = false;
-  /** How often, in this turn. */
-  #asked = 0;
-  /** There was more than one request in the last turn. */
-  #wasBusy = false;
-  /** Reads in the transaction of this turn. */
-  #reads = 0;
-  /** What `dataVersion` said when the file was last opened or refreshed. */
-  #knownVersion: number;
-  /** What `dataVersion` says in this transaction, or said in the last one. */
-  #version: number;
-  /** The schema that #tables were made for. */
+  /** PRAGMA schema_version that #tables were prepared for. */
   #schema: number;
-  /** What went wrong at the end of a turn, when nobody was there to be told. */
-  #failure: unknown = null;
-  readonly #endTurn = (): void => {
-    this.#isTurn = false;
-    this.#wasBusy = this.#asked > ASKED_BY_ONE;
-    this.#asked = 0;
-    try {
-      this.#end();
-    } catch (error) {
-      this.#failure = error;
-    }
-  };
+  /** PRAGMA data_version when the file was last opened or refreshed. */
+  #knownVersion: number;
 
   /** @throws whatever SQLite throws, and RefusedStatement */
   constructor(path: string, busyTimeout: number, layout: Layout) {
     this.#database = new SqliteDatabase(path, { readonly: true, fileMustExist: true, timeout: busyTimeout });
     try {
-      // Views and generated columns of the file may call nothing but harmless functions; pages are checked as they come.
+      // Views and generated columns of the file may call harmless functions only; each page is checked when it is read.
       this.#database.exec(
         `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -${CACHE_SIZE}`,
       );
@@ -66,11 +39,8 @@ export class Connection {
       this.#schemaVersion = this.#database.prepare<[], number>("PRAGMA schema_version").pluck(true);
       this.#schema = this.#schemaVersion.get() ?? 0;
       this.#tables = layout.prepare(this.#database);
-      this.#begin = this.#database.prepare("BEGIN");
-      this.#commit = this.#database.prepare("COMMIT");
-      this.#dataVersion = this.#database.prepare<[], number>("PRAGMA data_version").pluck(true);
-      this.#version = this.#dataVersion.get() ?? 0;
-      this.#knownVersion = this.#version;
+      this.#batch = new ReadBatch(this.#database, () => this.followSchema());
+      this.#knownVersion = this.#batch.version;
     } catch (error) {
       this.#database.close();
       throw error;
@@ -78,46 +48,48 @@ export class Connection {
   }
 
   find(mailbox: MailboxId): MailboxFacts {
-    const isAlone = this.#isAlone;
-    this.#takeTurn();
-    this.#tellFailure();
-    if (isAlone) {
-      // It pays for no transaction, unless mail may be refused: to be sure of that takes more than one statement.
+    const batch = this.#batch;
+    const isSole = batch.isSoleRequest;
+    batch.join();
+    batch.throwFailure();
+    if (isSole) {
+      // Without a transaction. Facts that may refuse mail take more than one statement and are read again in one.
       const facts = this.#tables.find(mailbox);
-      if (isInvitation(mailbox, facts)) return facts;
+      if (certainlyAccepts(mailbox, facts)) return facts;
     }
-    const isFresh = this.#beginRead();
+    const isFresh = batch.begin();
     const facts = this.#tables.find(mailbox);
-    return isFresh || isInvitation(mailbox, facts) ? facts : this.#makeSure(mailbox, facts);
+    return isFresh || certainlyAccepts(mailbox, facts) ? facts : this.#reread(mailbox, facts);
   }
 
   /**
-   * Somebody may have made the mailbox since the transaction began, or opened or emptied it, and have sent mail to it then:
-   * what may refuse mail is of a transaction that began after the request came.
+   * Reads the mailbox in a transaction that begins after the request came. It may have been created, opened or emptied
+   * since the shared transaction began, and the mail may have been sent after that.
    */
-  #makeSure(mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
-    const version = this.#version;
-    this.#end();
-    this.#beginRead();
-    const isSame = version === this.#version && !this.#tables.isVolatile;
+  #reread(mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
+    const { version } = this.#batch;
+    this.#batch.end();
+    this.#batch.begin();
+    const isSame = version === this.#batch.version && !this.#tables.isVolatile;
     return isSame ? facts : this.#tables.find(mailbox);
   }
 
   /**
-   * A number that is another one whenever somebody has written to the database; null: answers depend on more than that,
-   * or this is likely to be the only request of the turn, which is as quickly looked up.
+   * A number that changes whenever a program has written to the database. null: answers depend on more than the data, or
+   * this is likely to be the only request of the tick, for which a look-up costs as little as the version.
    */
   dataVersion(): number | null {
-    if (this.#tables.isVolatile || this.#isAlone || this.#failure !== null) return null;
-    this.#takeTurn();
-    this.#beginRead();
-    // The tables may be others by now.
-    return this.#tables.isVolatile ? null : this.#version;
+    const batch = this.#batch;
+    if (this.#tables.isVolatile || batch.isSoleRequest || batch.hasFailed) return null;
+    batch.join();
+    batch.begin();
+    // `begin` may have replaced the tables.
+    return this.#tables.isVolatile ? null : batch.version;
   }
 
   folders(mailbox: MailboxId): FolderPaths {
-    // They are to be those of now.
-    this.#end();
+    // Ends the shared transaction, so that the list is read after the request came.
+    this.#batch.end();
     return this.#tables.folders?.(mailbox) ?? [];
   }
 
@@ -125,17 +97,17 @@ export class Connection {
     return this.#tables.warnings;
   }
 
-  /** Milliseconds that SQLite waits for a lock, and everything else with it. */
+  /** Milliseconds that SQLite waits for a lock. The whole process waits. */
   set busyTimeout(milliseconds: number) {
     this.#database.pragma(`busy_timeout = ${milliseconds}`);
   }
 
-  /** Drops what was read, so that the next look-up reads the file anew. @param hasChanged since it was last looked at */
+  /** Drops cached pages, so that the next look-up reads the file. @param hasChanged the file has changed since the last call */
   refresh(hasChanged: boolean): void {
-    this.#end();
+    this.#batch.end();
     this.#database.pragma("shrink_memory");
-    const version = this.#dataVersion.get() ?? 0;
-    // Where SQLite knows of no writer, somebody else has changed the file.
+    const version = this.#batch.currentVersion();
+    // If the data version is the same, the file was changed by other means than SQLite.
     if (hasChanged && version === this.#knownVersion) this.#checkWhole();
     this.#knownVersion = version;
   }
@@ -145,7 +117,10 @@ export class Connection {
     this.#database.prepare("SELECT count(*) FROM sqlite_schema").get();
   }
 
-  /** Goes over to the tables and views that are there now. SQLite does so by itself, but not with what we know of them. */
+  /**
+   * Prepares the tables again if the schema has changed. SQLite prepares its statements again by itself, but what is
+   * derived from the schema here would stay.
+   */
   followSchema(): void {
     const schema = this.#schemaVersion.get() ?? 0;
     if (schema === this.#schema) return;
@@ -158,8 +133,8 @@ export class Connection {
   }
 
   /**
-   * Damage is often found only where it is read: a page that leads elsewhere, or a name that is out of order, makes
-   * others look absent. Single values are the business of those who store them, unless the table is ours.
+   * Checks a small file as a whole. Damage is often found only in the page that has it, while a wrong pointer or a key out
+   * of order makes other rows look absent. Values are checked in our own table only.
    */
   #checkWhole(): void {
     if ((this.#pragma("page_count") as number) * this.pageSize > CHECKED_SIZE) return;
@@ -167,7 +142,7 @@ export class Connection {
     const problem = rows.map((row) => row.integrity_check).find((text) => text !== "ok" && this.#isDamage(text));
     if (problem === undefined) return;
     const [first] = problem.replace(/^\*\*\*.*\n/, "").split("\n");
-    throw new UnusableFile(`${this.#database.name} is damaged (${first}); put it back from a backup`);
+    throw new UnusableFile(`${this.#database.name} is damaged (${first}); restore it from a backup`);
   }
 
   #isDamage(problem: string): boolean {
@@ -177,55 +152,5 @@ export class Connection {
 
   #pragma(text: string): unknown {
     return this.#database.pragma(text, { simple: true });
-  }
-
-  /**
-   * Taking and giving back SQLite's lock costs more than a look-up, so the requests that are there at the same time, in
-   * one turn of the event loop, share a read transaction. Whatever one of them reads is of the same moment.
-   * @returns whether it begins with this read
-   */
-  #beginRead(): boolean {
-    if (this.#reads === READS_MAX) this.#end();
-    const isFresh = this.#reads === 0 && this.#beginTransaction();
-    this.#reads++;
-    return isFresh;
-  }
-
-  #beginTransaction(): boolean {
-    // One that met a lock is open and has not read anything.
-    const isFresh = !this.#database.inTransaction;
-    if (isFresh) this.#begin.run();
-    const version = this.#dataVersion.get() ?? 0;
-    if (version !== this.#version) {
-      this.followSchema();
-      this.#version = version;
-    }
-    return isFresh;
-  }
-
-  /** Nothing else was asked for in this turn, nor is likely to be: then a transaction does not pay. */
-  get #isAlone(): boolean {
-    return !this.#isTurn && !this.#wasBusy;
-  }
-
-  #takeTurn(): void {
-    this.#asked++;
-    if (this.#isTurn) return;
-    this.#isTurn = true;
-    setImmediate(this.#endTurn);
-  }
-
-  /** Nothing is read before the transaction that could not be ended is. */
-  #tellFailure(): void {
-    const failure = this.#failure;
-    if (failure === null) return;
-    this.#end();
-    this.#failure = null;
-    throw failure;
-  }
-
-  #end(): void {
-    this.#reads = 0;
-    if (this.#database.inTransaction) this.#commit.run();
   }
 }

@@ -1,9 +1,10 @@
 /**
- * A database file that belongs to others: they write to it, lock it, replace it, take it away and break it, and we go
- * on reading. Whatever is wrong with the file, that is an error and never an absence, and soon after it is tried again.
+ * A database file that other programs write, lock, replace, remove or damage at any time. Every problem of the file is an
+ * error, never an absence, and the file is tried again shortly after.
  */
 import { type FolderPaths, type Log, type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
 import { describeMailbox, RowError } from "../sql/columns.ts";
+import { acceptsPosting } from "./acceptance.ts";
 import { Connection } from "./connection.ts";
 import { describeFault, isFileFault, isLock } from "./fault.ts";
 import {
@@ -15,100 +16,93 @@ import {
   type WriteAheadLog,
   walBeside,
 } from "./file-state.ts";
-import { isOpen } from "./invitation.ts";
 import type { Layout } from "./tables.ts";
 
-/** Milliseconds between two looks at the path for a file that was replaced, and between two tries of one at fault. */
-const LOOK_INTERVAL = 500;
+/** Milliseconds between two checks whether the file at the path was replaced, and between two attempts after a fault. */
+const CHECK_INTERVAL = 500;
 /** Milliseconds until a locked file is tried again. */
 export const LOCK_INTERVAL = 20;
-/** Milliseconds for which the end of a lock is worth waiting for. */
-const LOCK_PATIENCE = 2000;
-/** How often an absence is looked for in a file that changes meanwhile. */
+/** Milliseconds for which a look-up of a locked file is repeated. */
+const LOCK_RETRY_MAX = 2000;
+/** Attempts to read an absence from a file that changes meanwhile. */
 const ATTEMPTS = 4;
 
-/** Another program holds the file, and has not done so for long: the question may be answered in a moment. */
+/** Another program has locked the file, for less than LOCK_RETRY_MAX. The look-up is to be repeated. */
 export class LockedError extends StoreError {}
 
 export interface DatabaseFileOptions {
   readonly path: string;
-  /** Milliseconds that SQLite waits for a lock; the whole program waits. */
+  /** Milliseconds that SQLite waits for a lock. The whole process waits. */
   readonly busyTimeout: number;
   readonly layout: Layout;
   readonly log: Log;
 }
 
-interface Question<Answer> {
-  ask(connection: Connection, mailbox: MailboxId): Answer;
-  /** Whether the answer says nothing of what is not there or not allowed, which mail would be lost by. */
-  isPositive(answer: Answer, mailbox: MailboxId): boolean;
-}
-
-const existence: Question<MailboxFacts> = {
-  ask: (connection, mailbox) => connection.find(mailbox),
-  isPositive: (facts, mailbox) => isOpen(mailbox, facts),
-};
-
-const folderList: Question<FolderPaths> = {
-  ask: (connection, mailbox) => connection.folders(mailbox),
-  isPositive: () => false,
-};
+const find = (connection: Connection, mailbox: MailboxId) => connection.find(mailbox);
+const listFolders = (connection: Connection, mailbox: MailboxId) => connection.folders(mailbox);
+/** A list of folders may lack one, so it is never final by itself. */
+const isNeverFinal = () => false;
 
 export class DatabaseFile {
   readonly #options: DatabaseFileOptions;
   #connection: Connection | null = null;
-  /** The file as it was when the connection began to keep pages of it. */
+  /** State of the file when the connection began to cache its pages. */
   #seen: FileState | null = null;
   #dataVersion = 0;
   /** PRAGMA data_version when #dataVersion was last raised; comparable within one connection only. */
   #sqliteVersion = Number.NaN;
-  /** Why the file cannot be asked before the next look. */
+  /** Why the file cannot be read before the next check; null: it can. */
   #fault: StoreError | null = null;
-  /** When to look at the path again, by performance.now(). */
-  #lookAt = 0;
-  /** When the file was first found locked, by the same clock; null: it is not. */
+  /** Time of the next check of the path, by performance.now(). */
+  #checkAt = 0;
+  /** When the file was first found locked, by the same clock; null: it is not locked. */
   #lockedAt: number | null = null;
   /** The file that was last in use, and the write-ahead log beside it then. */
   #file: FileState | null = null;
   #wal: WriteAheadLog | null = null;
-  /** What was warned of already. */
+  /** Warnings that were logged already. */
   #warnings: ReadonlySet<string> = new Set();
 
   constructor(options: DatabaseFileOptions) {
     this.#options = options;
   }
 
-  /** @throws StoreError; LockedError where it is worth asking again */
+  /** @throws StoreError; LockedError if the look-up is to be repeated */
   find(mailbox: MailboxId): MailboxFacts {
-    return this.#ask(existence, mailbox);
+    return this.#read(find, acceptsPosting, mailbox);
   }
 
   /** All folders of the mailbox's owner. @throws as `find` does */
   folders(mailbox: MailboxId): FolderPaths {
-    return this.#ask(folderList, mailbox);
+    return this.#read(listFolders, isNeverFinal, mailbox);
   }
 
-  #ask<Answer>({ ask, isPositive }: Question<Answer>, mailbox: MailboxId): Answer {
+  /** @param isFinal true if the answer cannot lead to a rejection, so that it counts although the file may have changed */
+  #read<Answer>(
+    read: (connection: Connection, mailbox: MailboxId) => Answer,
+    isFinal: (mailbox: MailboxId, answer: Answer) => boolean,
+    mailbox: MailboxId,
+  ): Answer {
     try {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const answer = ask(this.#current(), mailbox);
+        const answer = read(this.#current(), mailbox);
         if (this.#lockedAt !== null) this.#unlocked();
-        if (isPositive(answer, mailbox) || this.#isUnchanged(attempt > 1)) return answer;
+        if (isFinal(mailbox, answer) || this.#isUnchanged(attempt > 1)) return answer;
       }
     } catch (error) {
       throw this.#failure(error, mailbox);
     }
-    throw this.#locked("is written to without a pause");
+    throw this.#locked("changes without a pause");
   }
 
   /**
-   * Grows with every change of the file; null where answers depend on more than what it holds. @throws as `find` does
+   * Grows with every change of the file; null if answers depend on more than its content. @throws as `find` does
    */
   dataVersion(): number | null {
     try {
       const connection = this.#current();
       const version = connection.dataVersion();
-      // Then nothing has been read, so a lock may still be there.
+      // Nothing was read, so the file may still be locked.
       if (version === null) return null;
       if (this.#lockedAt !== null) this.#unlocked();
       if (version !== this.#sqliteVersion) {
@@ -121,7 +115,7 @@ export class DatabaseFile {
     }
   }
 
-  /** Asks the file for its schema. @throws as `find` does */
+  /** Reads the file's schema. @throws as `find` does */
   probe(): void {
     try {
       this.#current().probe();
@@ -131,37 +125,37 @@ export class DatabaseFile {
     }
   }
 
-  /** From now on everything fails with "closed". */
+  /** Every later call fails with "closed". */
   close(): void {
     this.#disconnect();
     this.#fault = new StoreError("closed", "sqlite: the store is closed");
-    this.#lookAt = Number.POSITIVE_INFINITY;
+    this.#checkAt = Number.POSITIVE_INFINITY;
   }
 
   #current(): Connection {
     const now = performance.now();
-    if (now >= this.#lookAt) return this.#look(now);
+    if (now >= this.#checkAt) return this.#refresh(now);
     if (this.#fault !== null) throw this.#fault;
-    return this.#connection ?? this.#look(now);
+    return this.#connection ?? this.#refresh(now);
   }
 
-  /** Looks at the path, and goes over to what is there now. */
-  #look(now: number): Connection {
+  /** Checks the path, and opens the file there if it is another one. */
+  #refresh(now: number): Connection {
     this.#fault = null;
-    this.#lookAt = now + LOOK_INTERVAL;
+    this.#checkAt = now + CHECK_INTERVAL;
     const state = stateOf(this.#options.path);
     const seen = this.#seen;
-    const isNews = seen === null || !isSameState(state, seen) || !seen.isSettled;
-    if (this.#connection === null || isNews) return this.#renew(state);
+    const hasChanged = seen === null || !isSameState(state, seen) || !seen.isSettled;
+    if (this.#connection === null || hasChanged) return this.#renew(state);
     this.#wal = walBeside(this.#options.path);
     this.#connection.followSchema();
     return this.#connection;
   }
 
   /**
-   * Whether an absence can be believed: what was read is the file as it is now. SQLite sees to that where everybody
-   * writes by its rules. A copy over the file does not, and can leave pages of two databases in our memory.
-   * @param isFresh nothing was kept from before
+   * True if the answer is that of the file as it is now, so that an absence may count. SQLite guarantees that while all
+   * programs write through SQLite. A copy over the file does not, and can leave pages of two databases in the cache.
+   * @param isFresh no pages were cached before this read
    */
   #isUnchanged(isFresh: boolean): boolean {
     const state = stateOf(this.#options.path);
@@ -171,7 +165,7 @@ export class DatabaseFile {
     return false;
   }
 
-  /** Forgets what was read; goes over to the file at the path where it is another one. */
+  /** Drops cached pages; opens the file at the path if it is another one. */
   #renew(state: FileState): Connection {
     const { path, log } = this.#options;
     let connection = this.#connection;
@@ -185,8 +179,8 @@ export class DatabaseFile {
       if (isReplaced) log.notice(`sqlite: ${path} was replaced; the new file is in use`);
     }
     if (state.size % connection.pageSize !== 0) {
-      // SQLite writes whole pages, and reads the missing part of one as zeros.
-      throw new UnusableFile(`${path} ends within a page; it is damaged, or not yet written to its end`);
+      // SQLite writes whole pages, and reads the missing part of a page as zeros.
+      throw new UnusableFile(`${path} ends within a page; it is damaged, or not completely written`);
     }
     this.#seen = state;
     this.#sqliteVersion = Number.NaN;
@@ -206,14 +200,14 @@ export class DatabaseFile {
     return connection;
   }
 
-  /** SQLite would read the log of the database that was here before as a part of the one that is here now. */
+  /** SQLite would apply the write-ahead log of the previous database to the new one. */
   #checkWal(): void {
     const { path } = this.#options;
     const wal = walBeside(path);
     if (wal === null || wal.size === 0 || wal.inode !== this.#wal?.inode) return;
     throw new UnusableFile(
-      `${path} was replaced, but ${path}-wal still belongs to the database before; stop what writes to it, ` +
-        `remove ${path}-wal and ${path}-shm, and put the new database in place once more`,
+      `${path} was replaced, but ${path}-wal still belongs to the database before; stop the programs that write to it, ` +
+        `remove ${path}-wal and ${path}-shm, and replace the database again`,
     );
   }
 
@@ -235,23 +229,23 @@ export class DatabaseFile {
     if (this.#connection === null || isFileFault(cause)) {
       this.#disconnect();
       this.#fault = fault;
-      this.#lookAt = performance.now() + LOOK_INTERVAL;
+      this.#checkAt = performance.now() + CHECK_INTERVAL;
       this.#lockedAt = null;
     }
     return fault;
   }
 
-  /** From the first failure on, nobody waits for the lock within SQLite, where the whole program would wait too. */
+  /** After the first failure, SQLite's busy timeout is 0: the look-up is repeated by a timer, so the process does not wait. */
   #locked(how: string): StoreError {
     const now = performance.now();
     if (this.#connection !== null) this.#connection.busyTimeout = 0;
-    if (this.#lockedAt === null || now > this.#lookAt + LOCK_PATIENCE) this.#lockedAt = now;
+    if (this.#lockedAt === null || now > this.#checkAt + LOCK_RETRY_MAX) this.#lockedAt = now;
     const message = `sqlite: ${this.#options.path} ${how}`;
     this.#fault =
-      now - this.#lockedAt < LOCK_PATIENCE
+      now - this.#lockedAt < LOCK_RETRY_MAX
         ? new LockedError("unavailable", message)
         : new StoreError("unavailable", `${message}; find the program that holds it, with fuser(1) or lsof(8)`);
-    this.#lookAt = now + LOCK_INTERVAL;
+    this.#checkAt = now + LOCK_INTERVAL;
     return this.#fault;
   }
 
@@ -261,7 +255,7 @@ export class DatabaseFile {
   }
 }
 
-/** What can be seen of a file from outside says more than what a query came across in it. */
+/** A problem of the file itself explains an error of SQLite better than SQLite's message. null: there is none. */
 function fileProblem(path: string): unknown {
   try {
     stateOf(path);

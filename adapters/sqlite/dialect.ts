@@ -2,8 +2,8 @@
 import type { Dialect } from "../sql/dialect.ts";
 
 /**
- * A bare "?" would be looked at by the planner of a database with statistics (ANALYZE), which then plans the statement
- * anew for each address, at several times the cost of the look-up. The unary "+" only hides it from the planner.
+ * In a database with statistics (ANALYZE) the planner reads the value of a bare "?" and plans the statement anew for each
+ * address, at several times the cost of the look-up. The unary "+" hides the value from the planner.
  */
 export const PLACEHOLDER = "+?";
 
@@ -27,6 +27,6 @@ const tokens = new RegExp(
 export const sqliteDialect: Dialect = {
   engine: "sqlite",
   tokens,
-  // The planner has to see a pattern, or it does not use the column's index.
+  // The planner has to read a pattern, otherwise it does not use the column's index.
   placeholder: (_position, before) => (/\b(?:LIKE|GLOB)\s*$/i.test(before) ? "?" : PLACEHOLDER),
 };

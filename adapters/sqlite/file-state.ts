@@ -1,25 +1,25 @@
 import { statSync } from "node:fs";
 
-/** The file at a path cannot be the database, by its looks alone. */
+/** The file at the path cannot be used as the database. */
 export class UnusableFile extends Error {
   override readonly name = "UnusableFile";
 }
 
-/** Milliseconds that a file's time of change may lag behind: the kernel's clock for it ticks every 1 to 10 ms. */
+/** Milliseconds by which a file's time of change may be late: the kernel's clock for it ticks every 1 to 10 ms. */
 const CLOCK_RESOLUTION = 50;
 
-/** What tells one state of a file from another one. */
+/** Properties that differ between two states of a file. */
 export interface FileState {
   readonly device: number;
   readonly inode: number;
   readonly size: number;
-  /** Milliseconds since 1970 (ctime: nobody can set it back). */
+  /** Milliseconds since 1970 (ctime, which no program can set). */
   readonly changedAt: number;
-  /** false: the file changed so lately that another change may bear the same time. */
+  /** False if the file has changed so recently that another change may have the same time. */
   readonly isSettled: boolean;
 }
 
-/** @throws UnusableFile where there is no file, or an empty one, and what the system says where it does not let us look */
+/** @throws UnusableFile if there is no file or it is empty; the system's error if the path cannot be searched */
 export function stateOf(path: string): FileState {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) {
@@ -27,7 +27,7 @@ export function stateOf(path: string): FileState {
   }
   if (!stats.isFile()) throw new UnusableFile(`${path} is no file; correct sql_database`);
   if (stats.size === 0) {
-    throw new UnusableFile(`${path} is empty; create the database again, or put it back from a backup`);
+    throw new UnusableFile(`${path} is empty; create the database again, or restore it from a backup`);
   }
   return {
     device: stats.dev,
@@ -42,7 +42,7 @@ export function isSameFile(one: FileState, other: FileState): boolean {
   return one.inode === other.inode && one.device === other.device;
 }
 
-/** Whether nothing has been written in between. */
+/** True if the file was not written between the two. */
 export function isSameState(one: FileState, other: FileState): boolean {
   return one.changedAt === other.changedAt && one.size === other.size && isSameFile(one, other);
 }

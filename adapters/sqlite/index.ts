@@ -1,4 +1,4 @@
-/** The SQLite store: mailboxes out of a database file, in our own schema or by a site's own queries. */
+/** The SQLite store: looks mailboxes up in a database file, in the native schema or by a site's own queries. */
 
 import type { ConfigReader, StoreAdapter } from "../../src/store/store.ts";
 import type { ZeroLimit } from "../sql/columns.ts";
@@ -11,7 +11,7 @@ import { SiteLayout } from "./site.ts";
 import { type SqliteOptions, SqliteStore } from "./store.ts";
 import type { Layout } from "./tables.ts";
 
-/** Milliseconds; more would hold up every other request for too long. */
+/** Milliseconds. All other requests wait as well. */
 const BUSY_TIMEOUT_MAX = 1000;
 
 export const adapter: StoreAdapter<SqliteOptions> = {
@@ -19,7 +19,7 @@ export const adapter: StoreAdapter<SqliteOptions> = {
 
   parse(config) {
     if (config.isSet("sql_engine") && config.choice("sql_engine") !== "sqlite") {
-      throw config.error("sql_engine", "is not sqlite; where Cyrus needs it for itself, set smmap_sql_engine as well");
+      throw config.error("sql_engine", "is not sqlite; if Cyrus uses this option itself, set smmap_sql_engine as well");
     }
     const path = config.path("sql_database");
     if (path === null) throw config.error("sql_database", "names the database file, and the sqlite store needs one");
@@ -38,7 +38,7 @@ function layoutFrom(config: ConfigReader): Layout {
   const shared = queryFrom(config, "smmap_sql_shared_query");
   if (user !== null) return new SiteLayout(user, shared, zeroLimit(config, "unlimited"));
   if (shared === null) return new NativeLayout(zeroLimit(config, "zero"));
-  throw config.error("smmap_sql_shared_query", "is of no use without smmap_sql_query");
+  throw config.error("smmap_sql_shared_query", "has no effect without smmap_sql_query");
 }
 
 function queryFrom(config: ConfigReader, key: string): Query | null {
@@ -48,7 +48,7 @@ function queryFrom(config: ConfigReader, key: string): Query | null {
   const problem = syntaxErrorOf(query.sql);
   if (problem !== null) throw config.error(key, problem);
   if (query.parameters.length === 0) {
-    throw config.error(key, "names no parameter such as :address, so it would say the same of every address");
+    throw config.error(key, "has no parameter such as :address, so its result is the same for every address");
   }
   return query;
 }

@@ -1,4 +1,4 @@
-/** What is known of the store without loading better-sqlite3: its keys, and whether a configuration describes it. */
+/** The store's keys, and whether a configuration describes it. Does not load better-sqlite3. */
 import type { StoreManifest } from "../../src/store/store.ts";
 import { sqlKeys } from "../sql/keys.ts";
 
@@ -6,7 +6,7 @@ export const manifest: StoreManifest = {
   name: "sqlite",
   keys: sqlKeys,
 
-  /** A plain sql_database describes no store: many a site has it for Cyrus' own databases. */
+  /** sql_database alone describes no store: sites set it for Cyrus' own databases. */
   detect(config) {
     const isSqlite = config.isSet("sql_engine") && config.choice("sql_engine") === "sqlite";
     const isComplete = config.isSet("sql_database") && config.isSet("smmap_sql_query");

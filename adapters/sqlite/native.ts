@@ -1,6 +1,6 @@
 /**
- * The native schema (schema.sql). A request is one row by its primary key: the mailbox, with its limits and its usage.
- * Only where it has no limits of its own, the rows above it are asked for theirs.
+ * The native schema (schema.sql). A look-up reads one row by its primary key: the mailbox, its limits and its usage. If
+ * the row has no limits, the rows above it are read for theirs.
  */
 import type { Database, Statement } from "better-sqlite3";
 import {
@@ -103,7 +103,7 @@ class NativeTables implements Tables {
     return owner === undefined ? this.#paths("", domain, []) : this.#paths(owner, domain, ["user", owner]);
   }
 
-  /** @param above levels that come before those that are stored */
+  /** @param above levels in front of the stored ones */
   #paths(user: string, domain: string, above: readonly string[]): FolderPaths {
     return this.#folders.all(unescapeDots(user), domain).map((folder) => [...above, ...folder.split("/")]);
   }
@@ -119,7 +119,7 @@ class NativeTables implements Tables {
     return present(rights, quotas);
   }
 
-  /** The limits of the nearest row above that has some: a folder on the path, the INBOX, the whole domain. */
+  /** The limits of the nearest row above that has any: a folder on the path, the INBOX, the whole domain. */
   #quotasAbove(user: string, domain: string, path: string): readonly QuotaUsage[] {
     for (let above = parentOf(path); above !== null; above = parentOf(above)) {
       if (above === "" && user === "") break;
@@ -143,19 +143,19 @@ class NativeTables implements Tables {
   }
 }
 
-const emptyTable = "sqlite: the table mailboxes is empty, so no mailbox is taken for absent: insert a first one";
+const emptyTable = "sqlite: the table mailboxes is empty, so no mailbox counts as absent: insert the first one";
 
-/** Through the shared form +user/fred/Lists, a user's folder is addressed as a shared one. */
+/** The owner in +user/fred/Lists, which addresses a user's folder as a shared one; undefined: none. */
 function ownerWithin(folders: readonly string[]): string | undefined {
   return folders.length > 1 && folders[0] === "user" ? folders[1] : undefined;
 }
 
-/** Whether a row has limits, if only to say that there are none. */
+/** True if a row is a quota root; -1 in it means no limit. */
 function isRoot(row: Row): boolean {
   return row[0] !== null || row[2] !== null;
 }
 
-/** '' above the topmost folder; null above that. */
+/** The path one level up: '' for a folder at the top, null for ''. */
 function parentOf(path: string): string | null {
   return path === "" ? null : path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
@@ -169,15 +169,15 @@ function pathOf(folders: readonly string[], from: number): string {
 }
 
 /**
- * A level as it is stored. A "/" within a level, possible where "." is the separator, is turned into the one character
- * that no stored path has.
+ * A level as it is stored. A "/" within a level, which is possible with "." as the separator, becomes "^", the one
+ * character that no stored path contains.
  */
 function storedLevel(level: string): string {
   const dotted = unescapeDots(level);
   return dotted.includes("/") ? dotted.replaceAll("/", "^") : dotted;
 }
 
-/** Cyrus writes the dots of a name as "^", so the two are the same to it; we store ".". */
+/** Cyrus writes the dots of a name as "^" and does not distinguish the two. The schema stores ".". */
 function unescapeDots(text: string): string {
   return text.includes("^") ? text.replaceAll("^", ".") : text;
 }

@@ -1,10 +1,10 @@
 import type { Database } from "better-sqlite3";
 import type { Query } from "../sql/query-text.ts";
 
-/** One step of the program behind a statement, as EXPLAIN tells it (https://www.sqlite.org/opcode.html). */
+/** One instruction of a statement's program, as EXPLAIN shows it (https://www.sqlite.org/opcode.html). */
 interface Step {
   readonly opcode: string;
-  /** The cursor that the step is about. */
+  /** The cursor of the instruction. */
   readonly p1: number;
   /** For OpenRead, the first page of the table. */
   readonly p2: number;
@@ -12,14 +12,14 @@ interface Step {
   readonly p4: string | null;
 }
 
-/** What SQLite calls deterministic although it may look at the clock. */
+/** Functions that SQLite calls deterministic although they may read the clock. */
 const clocks = "date time datetime julianday unixepoch strftime timediff".split(" ");
 /** Flag of pragma_function_list (https://www.sqlite.org/pragma.html#pragma_function_list). */
 const SQLITE_DETERMINISTIC = 0x800;
 
 /**
- * Names of the tables that a query reads from end to end. EXPLAIN QUERY PLAN has no better word than SCAN for it, which
- * it also uses for the rows of a subquery.
+ * Names of the tables that a query scans completely. EXPLAIN QUERY PLAN cannot be used: it says SCAN for the rows of a
+ * subquery as well.
  */
 export function tablesReadWhole(database: Database, query: Query): readonly string[] {
   const steps = explain(database, query);
@@ -31,7 +31,7 @@ export function tablesReadWhole(database: Database, query: Query): readonly stri
   );
 }
 
-/** Names of all tables that a query reads; [] where some are virtual, for what these hold is no matter of pages. */
+/** Names of all tables that a query reads; [] if one of them is virtual, because its rows are not in pages of the file. */
 export function tablesRead(database: Database, query: Query): readonly string[] {
   const steps = explain(database, query);
   if (steps.some(({ opcode }) => opcode === "VOpen")) return [];
@@ -42,18 +42,18 @@ export function tablesRead(database: Database, query: Query): readonly string[] 
   );
 }
 
-/** Whether the answer can change while nobody writes to the file: with time, by chance, with what is elsewhere. */
+/** True if the result can change without a write to the file: by the clock, by random numbers, by virtual tables. */
 export function isVolatile(database: Database, query: Query): boolean {
   const steps = explain(database, query);
   const called = steps
     .filter(({ opcode }) => opcode === "Function" || opcode === "PureFunc")
     .map(({ p4 }) => (p4 ?? "").replace(/\(.*/, ""));
-  const isSteady = database
+  const isDeterministic = database
     .prepare<[string, number], 1>("SELECT 1 FROM pragma_function_list WHERE name = ? AND flags & ?")
     .pluck(true);
   return (
     steps.some(({ opcode }) => opcode === "VOpen") ||
-    called.some((name) => clocks.includes(name) || isSteady.get(name, SQLITE_DETERMINISTIC) === undefined)
+    called.some((name) => clocks.includes(name) || isDeterministic.get(name, SQLITE_DETERMINISTIC) === undefined)
   );
 }
 
@@ -61,7 +61,7 @@ function explain(database: Database, { sql, parameters }: Query): readonly Step[
   return database.prepare<unknown[], Step>(`EXPLAIN ${sql}`).all(parameters.map(() => null));
 }
 
-/** @param pages first pages of tables and of their indexes */
+/** @param pages root pages of tables and of their indexes */
 function namesOf(database: Database, pages: readonly number[]): readonly string[] {
   const nameOf = database
     .prepare<[number], string>("SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?")

@@ -1,19 +1,19 @@
 import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
 
-/** The database does not take a statement of the configuration, or the statement does more than read. */
+/** SQLite rejects a statement of the configuration, or the statement does more than read. */
 export class RefusedStatement extends Error {
   override readonly name = "RefusedStatement";
 
-  /** @param text as the administrator wrote it */
+  /** @param text the query as it is configured */
   constructor(problem: string, text: string, options?: ErrorOptions) {
     super(`${problem}; the query is: ${text}`, options);
   }
 }
 
 /**
- * Prepares exactly one statement that reads and gives rows. A read-only handle would refuse to write to the database,
- * but not to make temporary tables, to attach other files, or to set pragmas.
- * @param text what to name in errors
+ * Prepares exactly one statement that reads and returns rows. A read-only handle refuses to write to the database, but
+ * not to create temporary tables, to attach other files, or to set pragmas.
+ * @param text the query as it is configured, for errors
  * @throws RefusedStatement
  */
 export function prepareReading<Row>(database: Database, sql: string, text: string): Statement<unknown[], Row> {
@@ -21,7 +21,7 @@ export function prepareReading<Row>(database: Database, sql: string, text: strin
   try {
     statement = database.prepare<unknown[], Row>(sql);
   } catch (error) {
-    // What is wrong with the file, and not with the text, has a code of its own.
+    // Errors of the file have other codes than errors of the text.
     if (error instanceof Error && isAboutText(error)) throw new RefusedStatement(error.message, text, { cause: error });
     throw error;
   }
@@ -31,7 +31,7 @@ export function prepareReading<Row>(database: Database, sql: string, text: strin
   return statement;
 }
 
-/** What is wrong with a statement in the eyes of SQLite's parser, whatever tables there are; null: nothing. */
+/** The error of SQLite's parser, which does not depend on tables; null: the syntax is correct. */
 export function syntaxErrorOf(sql: string): string | null {
   const database = new SqliteDatabase(":memory:");
   try {

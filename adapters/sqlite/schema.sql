@@ -11,26 +11,26 @@
 --   folder  the path below the INBOX, or below the shared root: levels separated by "/", in Unicode, case kept,
 --           whatever unixhierarchysep says. '' for the INBOX.
 --
--- A "^" is written "." in all of them: Cyrus holds the two for the same.
+-- A "^" is written "." in all of them: Cyrus does not distinguish the two.
 --
--- A row that has a limit is a quota root: its limits count for its mailbox and for all below it that has no nearer root.
+-- A row with a limit is a quota root: its limits apply to its mailbox and to all mailboxes below it without a nearer root.
 -- A row of user '' and folder '' is the root of a whole domain.
 
 CREATE TABLE mailboxes (
   user   TEXT NOT NULL DEFAULT '',
   domain TEXT NOT NULL DEFAULT '',
   folder TEXT NOT NULL DEFAULT '',
-  -- What anybody may do in the folder, as letters of RFC 4314: "p" to post to it, "l" to know of it. NULL: nothing.
-  -- It counts for shared folders, and for a user's folder that is addressed as one (+user/fred/Lists).
+  -- Rights of anybody to the folder, as letters of RFC 4314: "p" to post to it, "l" to see it. NULL: none.
+  -- They apply to shared folders, and to a user's folder that is addressed as one (+user/fred/Lists).
   rights TEXT,
-  -- Octets, and messages. NULL: no limit here. -1: no limit, and none of the roots above either. 0: nothing may be stored.
+  -- In octets, and in messages. NULL: no limit here. -1: no limit, and the roots above do not apply. 0: nothing may be stored.
   storage_limit INTEGER,
   storage_used  INTEGER NOT NULL DEFAULT 0,
   message_limit INTEGER,
   message_used  INTEGER NOT NULL DEFAULT 0,
-  -- 0: there is no such mailbox, the row only has limits for what lies below it.
+  -- 0: the row is no mailbox, and only sets limits for the mailboxes below it.
   takes_mail INTEGER NOT NULL DEFAULT 1,
-  -- The user first: it tells mailboxes apart, so a look-up compares little else.
+  -- The user comes first: it has the most distinct values, so a look-up compares little else.
   PRIMARY KEY (user, domain, folder),
   CHECK (typeof(user) = 'text' AND instr(user, '@') = 0 AND instr(user, '^') = 0),
   CHECK (typeof(domain) = 'text' AND instr(domain, '@') = 0),

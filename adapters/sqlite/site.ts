@@ -1,4 +1,4 @@
-/** A site's own schema: one query for mailboxes of users, another one for shared folders; columns known by their names. */
+/** A site's own schema: one query for mailboxes of users, and one for shared folders. Columns are found by their names. */
 import type { Database, Statement } from "better-sqlite3";
 import { type MailboxFacts, type MailboxId, type StoreCapabilities, StoreError } from "../../src/store/store.ts";
 import { absent, RowError, type ZeroLimit } from "../sql/columns.ts";
@@ -18,7 +18,7 @@ export class SiteLayout implements Layout {
   readonly #shared: Query | null;
   readonly #zero: ZeroLimit;
 
-  /** @param shared null: the site keeps no shared folders */
+  /** @param shared null: there are no shared folders */
   constructor(user: Query, shared: Query | null, zero: ZeroLimit) {
     this.#user = user;
     this.#shared = shared;
@@ -50,15 +50,15 @@ export class SiteLayout implements Layout {
 }
 
 const noRights =
-  "smmap_sql_shared_query gives no column rights, so nobody may post to any shared folder; " +
-  "where everybody may, let it give 'p' AS rights";
+  "smmap_sql_shared_query has no column rights, so every shared folder is absent; " +
+  "if everybody may post to them, add 'p' AS rights";
 
 function slowness(database: Database, query: Query): string[] {
   const tables = tablesReadWhole(database, query);
   if (tables.length === 0) return [];
   return [
-    `the whole of ${tables.join(" and ")} is read for every request, and nothing else is answered meanwhile; ` +
-      "make an index on the columns that the query compares, and compare them as they are (no lower(), no LIKE); " +
+    `the whole of ${tables.join(" and ")} is read for every request, and all other requests wait meanwhile; ` +
+      "create an index on the columns that the query compares, and compare them without lower() and LIKE; " +
       `the query is: ${query.text}`,
   ];
 }
@@ -67,9 +67,9 @@ function slowness(database: Database, query: Query): string[] {
 class SiteTable {
   readonly columns: SiteColumns;
   readonly #statement: Statement<unknown[], SiteRow>;
-  /** The tables behind it. */
+  /** The tables that it reads. */
   readonly #tables: readonly string[];
-  /** Whether any of the tables holds a row; null: the query reads none that could be emptied. */
+  /** 1 if any of the tables has a row; null: the query reads no table, or a virtual one. */
   readonly #any: Statement<[], 0 | 1> | null;
   readonly #values: string[];
   readonly #read: readonly ((mailbox: MailboxId) => string)[];
@@ -80,7 +80,7 @@ class SiteTable {
       .columns()
       .map(({ name }) => name.toLowerCase());
     this.columns = new SiteColumns(names, zero, (problem) => new RefusedStatement(problem, text));
-    // Named once more, the columns keep their places when a table changes; a second row is one too many.
+    // Naming the columns keeps their order when a table behind "*" changes. LIMIT 2 shows whether there is a second row.
     const selection = `SELECT ${this.columns.selected.join(", ")} FROM (${sql}) LIMIT 2`;
     this.#statement = prepareReading<SiteRow>(database, selection, text).raw(true);
     this.#tables = tablesRead(database, query);
@@ -99,13 +99,13 @@ class SiteTable {
     return (row === undefined ? null : this.columns.facts(row, mailbox)) ?? this.#absent();
   }
 
-  /** @throws StoreError (invalid-data) where all tables are empty: a mistake, or they are still to be filled */
+  /** @throws StoreError (invalid-data) if all tables are empty: they were emptied by mistake, or are not filled yet */
   #absent(): MailboxFacts {
     if (this.#any?.get() !== 0) return absent;
     const tables = this.#tables.join(", ");
     throw new StoreError(
       "invalid-data",
-      `sqlite: all tables that the query reads are empty, so no mailbox is taken for absent: ${tables}`,
+      `sqlite: all tables that the query reads are empty, so no mailbox counts as absent: ${tables}`,
     );
   }
 }

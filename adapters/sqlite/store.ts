@@ -14,12 +14,12 @@ import type { Layout } from "./tables.ts";
 export interface SqliteOptions {
   /** The database file. */
   readonly path: string;
-  /** Milliseconds that SQLite waits for a lock; the whole program waits. */
+  /** Milliseconds that SQLite waits for a lock. The whole process waits. */
   readonly busyTimeout: number;
   readonly layout: Layout;
 }
 
-/** Answers at once, but for a file that another program holds: that one is asked again between other work. */
+/** Answers synchronously, unless the file is locked: then the look-up is repeated by a timer. */
 export class SqliteStore implements MailboxStore {
   readonly name = "sqlite";
   readonly capabilities: StoreCapabilities;
@@ -31,18 +31,18 @@ export class SqliteStore implements MailboxStore {
     this.capabilities = options.layout.capabilities;
     this.#file = new DatabaseFile({ ...options, log });
     if (options.layout.listsFolders) {
-      this.similarFolders = (mailbox, lookup) => this.#ask(() => this.#file.folders(mailbox), lookup);
+      this.similarFolders = (mailbox, lookup) => this.#run(() => this.#file.folders(mailbox), lookup);
     }
     try {
       this.#file.probe();
     } catch (error) {
-      // Not a reason not to start, but one to say so before the first request.
+      // The daemon starts all the same, and the error is logged before the first request.
       if (!(error instanceof LockedError)) log.error(error instanceof Error ? error.message : String(error));
     }
   }
 
   lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts> {
-    return this.#ask(() => this.#file.find(mailbox), options);
+    return this.#run(() => this.#file.find(mailbox), options);
   }
 
   dataVersion(): number | null {
@@ -50,7 +50,7 @@ export class SqliteStore implements MailboxStore {
   }
 
   async ping(options: LookupOptions): Promise<void> {
-    await this.#ask(() => this.#file.probe(), options);
+    await this.#run(() => this.#file.probe(), options);
   }
 
   async close(): Promise<void> {
@@ -58,22 +58,22 @@ export class SqliteStore implements MailboxStore {
     this.#closing.abort(new StoreError("closed", "sqlite: the store is closed"));
   }
 
-  #ask<T>(ask: () => T, options: LookupOptions): T | Promise<T> {
+  #run<T>(read: () => T, options: LookupOptions): T | Promise<T> {
     try {
-      return ask();
+      return read();
     } catch (error) {
-      if (error instanceof LockedError) return this.#retry(ask, options);
+      if (error instanceof LockedError) return this.#retry(read, options);
       throw error;
     }
   }
 
-  /** Asks again until the file is free, or has been locked for too long, or nobody waits for the answer any more. */
-  async #retry<T>(ask: () => T, options: LookupOptions): Promise<T> {
+  /** Repeats until the file is unlocked, the lock has lasted too long, the look-up is cancelled, or the store is closed. */
+  async #retry<T>(read: () => T, options: LookupOptions): Promise<T> {
     const stop = AbortSignal.any([options.signal, this.#closing.signal]);
     for (;;) {
       await delay(LOCK_INTERVAL, undefined, { signal: stop }).catch(() => stop.throwIfAborted());
       try {
-        return ask();
+        return read();
       } catch (error) {
         if (!(error instanceof LockedError)) throw error;
       }

@@ -2,8 +2,8 @@ divert(-1)
 dnl	FEATURE(`smmapd_access', `local:/run/smmapd/smmap')
 dnl	FEATURE(`smmapd_access', `inet:10025@127.0.0.1')
 dnl
-dnl	As FEATURE(`smmapd'), and tells each reason by its own reply, also with lmtp_over_quota_perm_failure. It takes
-dnl	this line in imapd.conf, which the original smmapd does not know:
+dnl	As FEATURE(`smmapd'), with a distinct reply for each reason, also with lmtp_over_quota_perm_failure. It needs
+dnl	this line in imapd.conf, which the original smmapd does not have:
 dnl
 dnl		smmap_access_map: smmapd_access
 dnl
@@ -12,8 +12,8 @@ dnl	not to be posted to		550 5.7.1
 dnl	over quota			452 4.2.2 or 552 5.2.2
 dnl	smmapd or its store is down	451 4.3.0
 dnl
-dnl	The address is followed through virtusertable and mailertable first, as at delivery, and smmapd is asked about what the
-dnl	mailer of the mailboxes gets. What is in aliases(5) is accepted. So is each recipient in a domain with LDAP routing:
+dnl	The address is followed through virtusertable and mailertable first, as at delivery, and smmapd is asked about the
+dnl	address for the mailer of the mailboxes. Entries of aliases(5) are accepted. So is each recipient in a domain with LDAP routing:
 dnl	FEATURE(ldap_routing) can refuse unknown ones itself. The second argument names the mailers if they are not cyrusv2
 dnl	or cyrus; the third and the fourth are class and file of the map of aliases if ALIAS_FILE is not one plain file name:
 dnl
@@ -31,10 +31,10 @@ ifelse(_ARG4_, `', `ifdef(`ALIAS_FILE', `ifelse(regexp(ALIAS_FILE, `[:,]'), `-1'
 divert(0)
 VERSIONID(`smmapd_access')
 LOCAL_CONFIG
-# The mailboxes, as smmapd knows them. -f keeps the case of what follows the plus, -T marks a temporary failure, and -d is
-# how many seconds to wait for the reply.
+# The map of mailboxes. -f keeps the case of the part after the plus, -T marks a temporary failure, and -d is the timeout in
+# seconds.
 Ksmmapd_access socket -d10 -f -T<TMPF> _ARG_
-# Accepted without a question.
+# Accepted without a request.
 C{SmmapExempt} postmaster abuse mailer-daemon
 # The mailers that deliver to the mailboxes.
 C{SmmapMailer} ifelse(_ARG2_, `', `cyrusv2 cyrus', `_ARG2_')
@@ -63,7 +63,7 @@ R$* $| $*		$@ OK
 # LDAP routing changes addresses without a note.
 R<?> $+ @ $={LDAPRoute}	$@ OK
 R<?> $+ @ $={LDAPRouteEquiv}	$@ OK
-# What is in aliases(5) is no mailbox either.
+# Entries of aliases(5) are not mailboxes either.
 R<?> $+			$: $1 $| $(smmapd_aliases $1 $: <?> $)
 R$+ $| $* <TMPF>	$#error $@ 4.3.0 $: "451 Alias lookup unavailable, try again later"
 R$+ @ $+ $| <?>		$: $1 @ $2 $| $(smmapd_aliases $1 $: <?> $)

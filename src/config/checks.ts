@@ -1,4 +1,4 @@
-/** What a number of imapd.conf may be, beyond what its type says. Each throws ConfigError. */
+/** Checks of the range of a number in imapd.conf. Each throws ConfigError. */
 import type { Config } from "./config.ts";
 
 export function positive(config: Config, key: string, value: number): number {
@@ -11,10 +11,10 @@ export function notNegative(config: Config, key: string, value: number): number 
   return value;
 }
 
-/** A timer of Node.js holds 2^31 - 1 milliseconds; beyond that it fires at once. */
+/** The longest delay of a timer of Node.js in milliseconds; a longer one fires at once. */
 const TIMER_MAX = 2 ** 31 - 1;
 
-/** A duration that a timer can hold, in milliseconds. */
+/** A duration in milliseconds that is valid for a timer. */
 export function milliseconds(config: Config, key: string): number {
   const value = positive(config, key, config.duration(key)) * 1000;
   if (value > TIMER_MAX) throw config.error(key, "must be less than 25 days");

@@ -1,4 +1,4 @@
-/** imapd.conf as typed values, and what there is to say about it. */
+/** imapd.conf as typed values, with its errors and warnings. */
 import { resolve } from "node:path";
 import { ConfigError, type ConfigReader, type KeyDefinition, type KeyType } from "../store/store.ts";
 import { cyrusOptions } from "./cyrus-options.ts";
@@ -8,7 +8,7 @@ import { deprecatedNames, type Setting, type SettledOptions, settleOptions } fro
 import { misspeltOption, nearestName } from "./typos.ts";
 import * as values from "./values.ts";
 
-/** Where Cyrus keeps its configuration. */
+/** Cyrus' configuration file. */
 export const defaultConfigFile = "/etc/imapd.conf";
 
 export interface ConfigSource {
@@ -16,52 +16,52 @@ export interface ConfigSource {
   readonly file: string;
   /** The environment: CYRUS_PREFIX, and CYRUS_SERVICE for the name of the service ("smmap" without it). */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What was read of the file before; without it, it is read. */
+  /** The parsed file, if it was read before. */
   readonly conf?: ImapdConf;
-  /** Options of an adapter, where they are known beforehand. */
+  /** Options of an adapter, if they are known already. */
   readonly keys?: readonly KeyDefinition[];
 }
 
-/** @throws ConfigError where the file cannot be read, breaks the grammar, sets an option twice, has no configdirectory */
+/** @throws ConfigError if the file cannot be read, has a syntax error, sets an option twice, or has no configdirectory */
 export function loadConfig({ file, env, conf, keys = [] }: ConfigSource): Config {
   return new Config(conf ?? readImapdConf(file, env.CYRUS_PREFIX), env.CYRUS_SERVICE || "smmap", keys);
 }
 
-/** An option as it is in force. */
+/** The effective value of an option. */
 export interface EffectiveOption {
   readonly name: string;
-  /** Masked where it is secret; null: unset. */
+  /** Masked if it is secret; null: unset. */
   readonly value: string | null;
   readonly isSet: boolean;
   /**
-   * Where it is set: "/etc/imapd.conf:12", perhaps with "(service override)" or "(as ldap_servers)". Where it is not:
-   * "default", or whose default it is, such as "preset kolab".
+   * File and line: "/etc/imapd.conf:12", possibly with "(service override)" or "(as ldap_servers)". For an unset option
+   * "default", or the source of the default, such as "preset kolab".
    */
   readonly origin: string;
-  /** Why its type refuses the value; null: it does not. */
+  /** The error of the value; null: it is valid for its type. */
   readonly problem: string | null;
 }
 
-/** Unknown names without our prefix that are compared with those of options; a file that a person writes has fewer. */
+/** Number of unknown names without our prefix that are compared with the names of options, to bound the time. */
 const COMPARED_MAX = 1_000;
 
 const masked = "********";
 const configDirectoryToken = /^\{configdirectory\}/i;
 
 export class Config implements ConfigReader {
-  /** In lower case. An option written with this name and "_" in front is for us alone. */
+  /** In lower case. An option with this name and "_" in front of it is for this service only. */
   readonly service: string;
-  /** What was read. */
+  /** The parsed file. */
   readonly conf: ImapdConf;
   #definitions: ReadonlyMap<string, KeyDefinition>;
   #settled: SettledOptions;
-  /** Defaults that came later than the definitions. */
+  /** Defaults of an adapter, which replace those of the definitions. */
   readonly #defaults = new Map<string, { readonly value: string; readonly origin: string }>();
-  /** Names without a definition that were asked for all the same, such as imap1_password. */
-  readonly #asked = new Set<string>();
+  /** Names without a definition that were read, such as imap1_password. */
+  readonly #readNames = new Set<string>();
   readonly #warnings = new Set<string>();
 
-  /** @param keys options beyond those of the manual page */
+  /** @param keys options in addition to those of the manual page */
   constructor(conf: ImapdConf, service: string, keys: readonly KeyDefinition[] = []) {
     this.conf = conf;
     this.service = service.toLowerCase();
@@ -75,7 +75,7 @@ export class Config implements ConfigReader {
     if (directory.value === "/") throw this.error("configdirectory", "must not be '/'");
   }
 
-  /** Makes further options known; one of the manual page stays as it is. */
+  /** Adds definitions of options; a definition of the manual page is not replaced. */
   register(keys: readonly KeyDefinition[]): void {
     this.#definitions = byName([...this.#definitions.values(), ...keys]);
     this.#settled = this.#settle();
@@ -94,7 +94,7 @@ export class Config implements ConfigReader {
   path(key: string): string | null {
     const text = this.#text(key, "path");
     if (text === null) return null;
-    // Cyrus leaves a relative path to the current directory; sql_database and what is ours know better.
+    // In Cyrus a relative path starts at the current directory; sql_database and smmap_ options start at configdirectory.
     const isCyrus = cyrusOptions.has(key) && key !== "sql_database";
     return isCyrus ? this.expand(text) : resolve(this.#configDirectory(), this.expand(text));
   }
@@ -123,12 +123,12 @@ export class Config implements ConfigReader {
     return this.#find(key) !== undefined;
   }
 
-  /** Whether the file sets the option for this service alone, by a name with its prefix. */
+  /** True if the file sets the option for this service only, by a name with the service's prefix. */
   isSetForService(key: string): boolean {
     return this.#find(key)?.form === "service";
   }
 
-  /** Puts configdirectory in the place of {configdirectory} at the beginning of a text. */
+  /** Replaces {configdirectory} at the beginning of a text. */
   expand(text: string): string {
     return text.replace(configDirectoryToken, () => this.#configDirectory());
   }
@@ -141,16 +141,16 @@ export class Config implements ConfigReader {
     this.#warnings.add(this.#describe(key, problem));
   }
 
-  /** What a person should know about the file, with file and line. Complete once everything has been read. */
+  /** Warnings about the file, with file and line. Complete after all options were read. */
   warnings(): readonly string[] {
     const { warnings: traps } = this.conf;
     return [...traps, ...this.#settled.warnings, ...this.#unknownNames(), ...this.#openSecrets(), ...this.#warnings];
   }
 
-  /** Every option that we read, in the order of the manual page. Reads them all. */
+  /** Every option that is read, in the order of the manual page. Reads all of them. */
   effective(): readonly EffectiveOption[] {
-    const asked = [...this.#asked].filter((name) => this.isSet(name)).sort();
-    return [...this.#definitions.keys(), ...asked].map((name) => {
+    const undefinedNames = [...this.#readNames].filter((name) => this.isSet(name)).sort();
+    return [...this.#definitions.keys(), ...undefinedNames].map((name) => {
       const setting = this.#find(name);
       return {
         name,
@@ -174,14 +174,14 @@ export class Config implements ConfigReader {
     return this.#definitions.get(name)?.secret ?? /passw(?:or)?d$/.test(name);
   }
 
-  /** A known option's prefix is off already; any other name is looked up with it first, as Cyrus does. */
+  /** Known options are stored without the prefix; any other name is looked up with the prefix first, as in Cyrus. */
   #find(name: string): Setting | undefined {
     const { settings } = this.#settled;
     return (this.#isKnown(name) ? undefined : settings.get(`${this.service}_${name}`)) ?? settings.get(name);
   }
 
   #undefinedString(name: string): string | null {
-    this.#asked.add(name);
+    this.#readNames.add(name);
     return this.#find(name)?.value ?? null;
   }
 
@@ -191,7 +191,7 @@ export class Config implements ConfigReader {
     return this.#unparsed(key);
   }
 
-  /** As it is written, or would be; null: unset. */
+  /** The text of the value or of the default; null: unset. */
   #unparsed(name: string): string | null {
     const setting = this.#find(name) ?? this.#defaults.get(name);
     return setting?.value ?? this.#definitions.get(name)?.default ?? null;
@@ -203,7 +203,7 @@ export class Config implements ConfigReader {
     const value = text === null ? null : type.parse(text, words);
     if (value !== null) return value;
     const setting = this.#find(key);
-    if (setting === undefined) throw this.error(key, `is needed here: ${type.hint(words)}`);
+    if (setting === undefined) throw this.error(key, `is required here: ${type.hint(words)}`);
     const complaint = type.complaint(key, this.#isSecret(key) ? masked : setting.value);
     const place = `in line ${setting.line} of configuration file ${setting.file}`;
     throw new ConfigError(`${complaint} ${place} (${type.hint(words)})`);
@@ -241,8 +241,8 @@ export class Config implements ConfigReader {
   }
 
   /**
-   * Names that are most likely misspelt: those with our prefix that are neither ours nor an option of Cyrus for this
-   * service, and those without it that differ little from the name of an option that we read.
+   * Names that are most likely misspelt: names with our prefix that are neither an option of smmapd nor an option of Cyrus
+   * for this service, and names without the prefix that differ little from the name of an option that is read.
    */
   #unknownNames(): string[] {
     const options = [...this.#definitions.keys(), ...cyrusOptions];
@@ -251,19 +251,19 @@ export class Config implements ConfigReader {
     return this.conf.options.flatMap(({ name, file, line }) => {
       const prefix = [`${this.service}_`, "smmap_"].find((start) => name.startsWith(start));
       if (prefix === undefined) {
-        if (this.#asked.has(name) || this.#isKnown(name) || ++compared > COMPARED_MAX) return [];
+        if (this.#readNames.has(name) || this.#isKnown(name) || ++compared > COMPARED_MAX) return [];
         const meant = misspeltOption(name, read, (option) => this.#isKnown(option));
         return meant === null ? [] : [unknownOption({ name, file, line }, meant)];
       }
       if (this.#isKnown(name)) return [];
       const rest = name.slice(prefix.length);
-      if (this.#isKnown(rest) || this.#asked.has(rest) || this.#asked.has(name)) return [];
+      if (this.#isKnown(rest) || this.#readNames.has(rest) || this.#readNames.has(name)) return [];
       const nearest = nearestName(name, [...this.#definitions.keys(), ...options.map((option) => prefix + option)]);
       return [unknownOption({ name, file, line }, nearest)];
     });
   }
 
-  /** One warning for each file that everybody may read though it holds a secret. */
+  /** One warning for each file with a secret that every user may read. */
   #openSecrets(): string[] {
     const open = new Map<string, Setting>();
     for (const [name, setting] of this.#settled.settings) {
@@ -280,7 +280,7 @@ function unknownOption({ name, file, line }: Pick<Setting, "name" | "file" | "li
   return `${file}:${line}: unknown option ${name}${meant === null ? "" : `; did you mean ${meant}?`}`;
 }
 
-/** Of two definitions the first one counts. */
+/** Of two definitions of a name the first one is used. */
 function byName(keys: readonly KeyDefinition[]): ReadonlyMap<string, KeyDefinition> {
   const definitions = new Map<string, KeyDefinition>();
   for (const key of keys) if (!definitions.has(key.name)) definitions.set(key.name, key);

@@ -1,6 +1,6 @@
 /**
- * Names of the options of Cyrus IMAP (lib/imapoptions of 3.12, which holds those of 3.6 and 3.8). A name tells an
- * option of Cyrus written for one service, `smmap_ldap_uri`, from a mistyped key of ours.
+ * Names of the options of Cyrus IMAP (lib/imapoptions of 3.12, which contains those of 3.6 and 3.8). They distinguish an
+ * option of Cyrus that is set for one service, `smmap_ldap_uri`, from a misspelt key of smmapd.
  */
 export const cyrusOptions: ReadonlySet<string> = new Set(
   `

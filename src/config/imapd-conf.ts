@@ -1,7 +1,7 @@
 /**
- * The text of imapd.conf: physical and logical lines, options, @include (Cyrus lib/libconfig.c, config_read_file).
- * What the original accepts is accepted and what it refuses is refused, with its words; where it silently loses
- * something, there is a warning. Which option a line sets is settled in config.ts.
+ * Parses the text of imapd.conf: physical and logical lines, options, @include (Cyrus lib/libconfig.c,
+ * config_read_file). Files are accepted and refused as in the original, with the same messages. Text that the original
+ * silently drops causes a warning. options.ts decides which option a line sets.
  */
 import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
@@ -10,26 +10,26 @@ import { ConfigError } from "../store/store.ts";
 
 /** One line "name: value". */
 export interface OptionLine {
-  /** As written, service prefix included, in lower case. */
+  /** With its service prefix, in lower case. */
   readonly name: string;
   readonly value: string;
-  /** The file as it was named, and the number of the (last) physical line in it. */
+  /** The file as it was named, and the number of its (last) physical line. */
   readonly file: string;
   readonly line: number;
 }
 
-/** A configuration file with what it includes. */
+/** A configuration file with its included files. */
 export interface ImapdConf {
   readonly file: string;
   /** In the order of reading; names may repeat. */
   readonly options: readonly OptionLine[];
-  /** What the grammar allows but nobody means. */
+  /** Text that is valid but most likely a mistake. */
   readonly warnings: readonly string[];
-  /** Those of the files that every user of the machine may read. */
+  /** The files that every user of the machine may read. */
   readonly worldReadable: ReadonlySet<string>;
 }
 
-/** What is read from disk: a byte string, one character per octet, and whether "others" may read it too. */
+/** Content of a file as a byte string, one character per octet, and whether "others" may read it. */
 export interface SourceFile {
   readonly bytes: string;
   readonly isWorldReadable: boolean;
@@ -37,14 +37,14 @@ export interface SourceFile {
 
 /**
  * Reads a configuration file and its includes; relative paths start at the current directory.
- * @param prefix CYRUS_PREFIX: tried first, put before each path as it is
+ * @param prefix CYRUS_PREFIX: put before each path; the path alone is tried if that file does not exist
  * @throws ConfigError
  */
 export function readImapdConf(file: string, prefix: string | undefined): ImapdConf {
   return parseImapdConf(file, (path) => openSource(path, prefix));
 }
 
-/** Files that may be included in one another. The original keeps them all open, so it has its limit, too. */
+/** Depth of includes. The original keeps all files open, so it has a limit as well. */
 const INCLUDED_MAX = 100;
 
 /** As readImapdConf, with the files taken from `open`. */
@@ -66,7 +66,7 @@ export function parseImapdConf(file: string, open: (path: string) => SourceFile)
       if (option === null) continue;
       if (option.name === "@include") {
         if (depth === INCLUDED_MAX) {
-          throw new ConfigError(`too many files within files on line ${option.line} of configuration file ${path}`);
+          throw new ConfigError(`includes are nested too deep on line ${option.line} of configuration file ${path}`);
         }
         readFile(option.value, depth + 1);
       } else if (option.name.startsWith("@")) {
@@ -84,15 +84,15 @@ export function parseImapdConf(file: string, open: (path: string) => SourceFile)
 /** Physical lines joined at their backslashes. */
 interface LogicalLine {
   readonly text: string;
-  /** Number of its last physical line: what the original names in messages. */
+  /** Number of its last physical line, which the original shows in messages. */
   readonly line: number;
   readonly isContinued: boolean;
-  /** Its last physical line, and the file, ends in a backslash and a newline: the original drops all of it. */
+  /** The file ends in this line with a backslash and a newline: the original drops the whole line. */
   readonly isLost: boolean;
 }
 
 function* logicalLines(bytes: string): Generator<LogicalLine> {
-  // Joined at the end only: a line may be continued very often. None is empty.
+  // Joined at the end only, because a line may be continued very often. No part is empty.
   let parts: string[] = [];
   let line = 0;
   let isContinued = false;
@@ -102,11 +102,11 @@ function* logicalLines(bytes: string): Generator<LogicalLine> {
     const physical = bytes.slice(at, end);
     at = end + 1;
     line++;
-    // The original works with C strings: a NUL ends the line.
+    // The original uses C strings: a NUL ends the line.
     const nul = physical.indexOf("\0");
     const kept = nul < 0 ? physical : physical.slice(0, nul);
     if (kept !== "") parts.push(kept);
-    // Perhaps that of an earlier line, where this one is empty.
+    // The last part may be of an earlier physical line, if this one is empty.
     const last = parts.at(-1) ?? "";
     if (nul < 0 && newline >= 0 && last.endsWith("\\")) {
       parts.pop();
@@ -132,7 +132,7 @@ function parseLine({ text, line }: LogicalLine, file: string): OptionLine | null
   const bytes = trim(trimmed.slice(start.length));
   if (name === "") {
     const hint = trimmed.startsWith("\xef\xbb\xbf")
-      ? "it begins with a byte order mark, which has to go"
+      ? "it begins with a byte order mark; remove it"
       : "a line is NAME: VALUE, with letters, digits, - and _ in the name and no blank before the colon";
     throw new ConfigError(`invalid option name on line ${line} of configuration file ${file} (${hint})`);
   }
@@ -143,21 +143,21 @@ function parseLine({ text, line }: LogicalLine, file: string): OptionLine | null
   return { name: name.toLowerCase(), value: decode(bytes), file, line };
 }
 
-/** Traps of the syntax: things are lost or kept that a reader of the file would not expect. */
+/** Warnings about text that is dropped or kept by the syntax contrary to expectation. */
 function hazardsOf({ text, isContinued, isLost }: LogicalLine): string[] {
   const isComment = trim(text).startsWith("#");
   if (isLost) return isComment ? [] : ["the file ends in a backslash, so its last option is lost"];
   if (isComment) {
-    return isContinued ? ["a comment that ends in a backslash swallows the next line"] : [];
+    return isContinued ? ["a comment that ends in a backslash includes the next line"] : [];
   }
   const hazards = [];
   if (text.endsWith("\\\r")) hazards.push("a backslash before CR LF does not continue the line");
-  if (/[ \t]#/.test(text)) hazards.push('"#" within a line begins no comment, it belongs to the value');
-  if (!isUtf8(Buffer.from(text, "latin1"))) hazards.push("this is no UTF-8, so it is taken for ISO 8859-1");
+  if (/[ \t]#/.test(text)) hazards.push('"#" within a line begins no comment, it is part of the value');
+  if (!isUtf8(Buffer.from(text, "latin1"))) hazards.push("this is not UTF-8, so it is read as ISO 8859-1");
   return hazards;
 }
 
-/** Without the white space at both ends, as isspace(3) has it in the C locale. */
+/** Removes white space at both ends, by isspace(3) in the C locale. */
 function trim(text: string): string {
   let start = 0;
   let end = text.length;
@@ -166,7 +166,7 @@ function trim(text: string): string {
   return text.slice(start, end);
 }
 
-/** UTF-8; what is none stays as it is, one character per octet. */
+/** Decodes UTF-8. Other text is returned unchanged, one character per octet. */
 function decode(bytes: string): string {
   const octets = Buffer.from(bytes, "latin1");
   return isUtf8(octets) ? octets.toString("utf8") : bytes;
@@ -177,7 +177,7 @@ function openSource(path: string, prefix: string | undefined): SourceFile {
     try {
       return readSource(prefix + path);
     } catch {
-      // By CYRUS_PREFIX' rule the path itself comes next.
+      // By the rule of CYRUS_PREFIX the path alone is tried next.
     }
   }
   try {
@@ -191,7 +191,7 @@ function readSource(path: string): SourceFile {
   return { bytes: readFileSync(path, "latin1"), isWorldReadable: (statSync(path).mode & 0o004) !== 0 };
 }
 
-/** As strerror(3) would say it. */
+/** The text of strerror(3). */
 function reason(error: unknown): string {
   const { errno, message } = error as NodeJS.ErrnoException;
   const text = errno === undefined ? message : (getSystemErrorMap().get(errno)?.[1] ?? message);

@@ -1,25 +1,25 @@
 import type { KeyDefinition } from "../store/store.ts";
 
-/** What a recipient's address means, and what becomes of it. */
+/** Interpretation of a recipient's address, and quota. */
 export const addressingKeys: readonly KeyDefinition[] = [
   {
     name: "configdirectory",
     type: "path",
     default: null,
-    text: "Required. An absolute path. {configdirectory} at the beginning of another value stands for it.",
+    text: "Required. An absolute path. {configdirectory} at the beginning of another value is replaced by it.",
   },
   {
     name: "virtdomains",
     type: "choice",
     default: "off",
     values: ["off", "userid", "on"],
-    text: "Whether the domain of a recipient is part of the user id. off: it is ignored. userid and on: it counts, unless it is the defaultdomain.",
+    text: "Whether the domain of a recipient is part of the user id. off: it is ignored. userid and on: it is significant, unless it is the defaultdomain.",
   },
   {
     name: "defaultdomain",
     type: "string",
     default: "internal",
-    text: "The domain whose users are known by their bare name.",
+    text: "The domain whose user ids have no domain.",
   },
   {
     name: "unixhierarchysep",
@@ -31,7 +31,7 @@ export const addressingKeys: readonly KeyDefinition[] = [
     name: "lmtp_downcase_rcpt",
     type: "switch",
     default: "yes",
-    text: "Local part and domain are folded to lower case. What follows the plus never is.",
+    text: "Local part and domain are folded to lower case. The part after the plus is not.",
   },
   {
     name: "postuser",
@@ -43,7 +43,7 @@ export const addressingKeys: readonly KeyDefinition[] = [
     name: "smmap_skip_plus",
     type: "switch",
     default: "no",
-    text: "What follows the plus counts for nothing: the INBOX is asked for in place of the folder. For sites whose folders come into being at delivery.",
+    text: "The part after the plus is ignored: the INBOX is looked up in place of the folder. For sites whose folders are created at delivery.",
   },
   {
     name: "lmtp_over_quota_perm_failure",
@@ -55,6 +55,6 @@ export const addressingKeys: readonly KeyDefinition[] = [
     name: "lmtp_strict_quota",
     type: "switch",
     default: "no",
-    text: "A message that does not fit below the storage limit is over quota, as in Cyrus' delivery with this option. With no, delivery takes the message that exceeds the limit, and so do we. It changes policy delegation alone (smmap_policy_listen), since no other request contains the size of the message.",
+    text: "A message that does not fit below the storage limit is over quota, as in Cyrus' delivery with this option. With no, a message that exceeds the limit is accepted, as it is by delivery. Affects policy delegation only (smmap_policy_listen), since no other request contains the size of the message.",
   },
 ];

@@ -1,17 +1,17 @@
 import type { KeyDefinition } from "../store/store.ts";
 
-/** How the running daemon can be watched. */
+/** Monitoring of the running daemon. */
 export const observeKeys: readonly KeyDefinition[] = [
   {
     name: "smmap_control_socket",
     type: "string",
     default: "{configdirectory}/socket/smmap-control",
-    text: "Where smmapd status and smmapd purge reach the daemon: the beginning of the path of a UNIX socket, to which each process adds a dot and its number. Only root and the user that the daemon runs as get to it. disabled: nowhere.",
+    text: "Path of the UNIX socket for smmapd status and smmapd purge; each process appends a dot and its process id. Only root and the user that the daemon runs as can connect. disabled: no socket.",
   },
   {
     name: "smmap_metrics_listen",
     type: "string",
     default: null,
-    text: "Where to serve /metrics (in the text format of Prometheus), /healthz and /readyz by HTTP, in the form of smmap_listen. Nobody is asked for a password there. Unset, nowhere.",
+    text: "Addresses to serve /metrics (in the text format of Prometheus), /healthz and /readyz on by HTTP, in the form of smmap_listen. There is no authentication. Unset: not served.",
   },
 ];

@@ -1,4 +1,4 @@
-/** The options of imapd.conf that we read; docs/imapd.conf.5.md says the same, and a test holds the two together. */
+/** All options of imapd.conf that are read. A test compares them with docs/imapd.conf.5.md. */
 import { builtInStores } from "../store/registry.ts";
 import type { KeyDefinition } from "../store/store.ts";
 import { addressingKeys } from "./keys-addressing.ts";

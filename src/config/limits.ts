@@ -1,27 +1,27 @@
-/** What clients may ask of a process at most, and for how long. */
+/** Limits on connections, requests, memory and time of clients. */
 import { milliseconds, notNegative, positive } from "./checks.ts";
 import type { Config } from "./config.ts";
 
 export interface Limits {
   /** Connections served at a time. */
   readonly connectionsMax: number;
-  /** Connections that may wait for their turn besides. */
+  /** Further connections that may wait for admission. */
   readonly connectionsWaiting: number;
-  /** Connections of one client that are served at a time; 0: as many as there is room for. */
+  /** Connections of one client that are served at a time; 0: no limit. */
   readonly connectionsPerClient: number;
-  /** Requests that wait for the store or for their turn to be answered, of all connections. */
+  /** Requests in flight of all connections. */
   readonly requestsMax: number;
-  /** Of one connection. */
+  /** Requests in flight of one connection. */
   readonly requestsPerConnection: number;
   /** Octets of the longest request. */
   readonly requestMax: number;
-  /** Octets of half requests and unread replies of all connections; beyond it nobody is waited for any more. */
+  /** Octets of incomplete requests and unread replies of all connections; above it slow clients are disconnected. */
   readonly bytesMax: number;
-  /** Octets of unread replies of one connection, from which on it is not read from. */
+  /** Octets of unread replies of one connection; above it the connection is not read from. */
   readonly bytesPerConnection: number;
-  /** Milliseconds for a client to send a request, or to read the replies that hold it up. */
+  /** Milliseconds for a client to send a request, or to read replies when too many are pending. */
   readonly requestTimeout: number;
-  /** Milliseconds without a byte from or to the client until it is dropped; 0 is never. */
+  /** Milliseconds without an octet from or to the client after which it is disconnected; 0: never. */
   readonly idleTimeout: number;
 }
 

@@ -1,20 +1,20 @@
-/** Which line sets which option: service prefix, precedence, duplicates, deprecated names (Cyrus lib/libconfig.c). */
+/** Decides which line sets which option: service prefix, precedence, duplicates, deprecated names (Cyrus lib/libconfig.c). */
 import { ConfigError } from "../store/store.ts";
 import type { OptionLine } from "./imapd-conf.ts";
 
 /** The line that sets an option. */
 export interface Setting extends OptionLine {
-  /** service: by a name with the service's prefix. deprecated: by an older name. */
+  /** service: set by a name with the service's prefix. deprecated: set by an older name. */
   readonly form: "generic" | "service" | "deprecated";
 }
 
 export interface SettledOptions {
-  /** By the option's name without a prefix. Names that are no known option's stand as they are written. */
+  /** By the option's name without the prefix. Unknown names are kept as they are written. */
   readonly settings: ReadonlyMap<string, Setting>;
   readonly warnings: readonly string[];
 }
 
-/** Old and new names, of the options that we read; all of them changed in Cyrus 2.5.0. */
+/** Old and new names of the options that are read; all changed in Cyrus 2.5.0. */
 const replacements: readonly (readonly [deprecated: string, name: string])[] = [
   ["ldap_servers", "ldap_uri"],
   ["ldap_sasl_authc", "ldap_id"],
@@ -34,8 +34,8 @@ export const deprecatedNames: readonly string[] = replacements.map(([deprecated]
 
 /**
  * @param service name of the service, in lower case
- * @param isKnown whether a name is an option's: one of Cyrus' or one of ours
- * @throws ConfigError where an option is set twice
+ * @param isKnown true if the name is an option of Cyrus or of smmapd
+ * @throws ConfigError if an option is set twice
  */
 export function settleOptions(
   lines: readonly OptionLine[],

@@ -1,22 +1,22 @@
-/** What imapd.conf says of the process: who it is, how it ends, how many of it there are. */
+/** Settings of the process: its user, its shutdown, the number of workers. */
 import { availableParallelism } from "node:os";
 import type { Config } from "./config.ts";
 
 export interface ProcessSettings {
-  /** Owner and group of UNIX sockets, each a name or a number; null: as it comes. */
+  /** Owner and group of UNIX sockets, each a name or a number; null: unchanged. */
   readonly socketOwner: string | null;
   readonly socketGroup: string | null;
-  /** Whom to become when root starts us. */
+  /** The user that a process started by root changes to. */
   readonly user: string;
-  /** Its group; null: the user's own. */
+  /** The group; null: the user's own. */
   readonly group: string | null;
-  /** The option or the variable that names the user, for messages. */
+  /** The option or environment variable that names the user, for messages. */
   readonly userOrigin: string;
   /** Milliseconds. */
   readonly drainTimeout: number;
   /** At least 1. */
   readonly workers: number;
-  /** With %s, %d and %s in it. */
+  /** Contains %s, %d and %s. */
   readonly debugCommand: string | null;
 }
 
@@ -34,7 +34,7 @@ export function readProcess(config: Config, env: Readonly<Record<string, string 
 
 export type Identity = Pick<ProcessSettings, "user" | "group" | "userOrigin">;
 
-/** Whom root becomes. */
+/** The user and group that a process started by root changes to. */
 export function readIdentity(config: Config, env: Readonly<Record<string, string | undefined>>): Identity {
   const own = config.string("smmap_user");
   if (own !== null) return { user: own, group: null, userOrigin: "smmap_user" };
@@ -52,7 +52,7 @@ function readDrainTimeout(config: Config): number {
   return seconds * 1000;
 }
 
-/** More of them only get into each other's way. */
+/** More processes than that only add overhead. */
 const WORKERS_MAX = 64;
 
 function readWorkers(config: Config): number {

@@ -1,4 +1,4 @@
-/** What the daemon itself takes from imapd.conf, checked and in its own units. */
+/** The daemon's own settings from imapd.conf, checked and in its units. */
 import { isIPv6 } from "node:net";
 import type { AccessTexts } from "../engine/access.ts";
 import type { RecipientRules } from "../engine/recipient.ts";
@@ -16,46 +16,46 @@ export type ListenAddress = { readonly path: string } | { readonly host: string;
 export interface Settings {
   readonly rules: RecipientRules;
   readonly policy: ReplyPolicy;
-  /** lmtp_strict_quota: policy delegation counts the size of the message. */
+  /** lmtp_strict_quota: policy delegation adds the size of the message to the usage. */
   readonly countsSize: boolean;
   readonly detailFallback: DetailFallback;
-  /** smmap_reply_value: what follows OK. */
+  /** smmap_reply_value: the value after OK. */
   readonly value: "key" | "mailbox";
-  /** Names of maps that are answered in the form of Postfix' access(5). */
+  /** Names of maps whose replies are actions of Postfix' access(5). */
   readonly accessMaps: ReadonlySet<string>;
   readonly accessTexts: AccessTexts;
-  /** Where Postfix' policy delegation is spoken; [] is nowhere. */
+  /** Addresses for Postfix' policy delegation; []: none. */
   readonly policyListen: readonly ListenAddress[];
   /** Milliseconds. */
   readonly queryTimeout: number;
   readonly limits: Limits;
   /** Never empty. */
   readonly listen: readonly ListenAddress[];
-  /** Where metrics are served; [] is nowhere. */
+  /** Addresses of the metrics endpoint; []: none. */
   readonly metricsListen: readonly ListenAddress[];
-  /** Beginning of the path of each process' control socket; null: there are none. */
+  /** Beginning of the path of each process' control socket; null: there is none. */
   readonly controlSocket: string | null;
   /** Permission bits of UNIX sockets. */
   readonly socketMode: number;
   readonly log: LogSettings;
-  /** auditlog: each answer is told. */
+  /** auditlog: each answer is logged. */
   readonly isAudited: boolean;
   readonly breakerFailures: number;
   /** Milliseconds. */
   readonly breakerReset: number;
   readonly cache: CacheSettings;
-  /** smmap_cache_verdicts: how many are remembered; 0 is none. */
+  /** smmap_cache_verdicts: number of accepted requests that are cached; 0: none. */
   readonly acceptCacheSize: number;
   readonly store: StoreChoice;
 }
 
 export interface LogSettings {
-  /** null: nothing is said, so it depends on how the program runs. */
+  /** null: unset, so it depends on how the program was started. */
   readonly place: "syslog" | "text" | "json" | null;
   /** Number of syslog's facility (RFC 5424 section 6.2.1). */
   readonly facility: number;
   readonly prefix: string | null;
-  /** debug: the least urgent messages are told too. */
+  /** debug: messages of the level debug are logged. */
   readonly isDebug: boolean;
 }
 
@@ -117,7 +117,7 @@ function readSocketMode(config: Config): number {
   return Number.parseInt(text, 8);
 }
 
-/** Those that Cyrus has words for. */
+/** Facilities that Cyrus has names for. */
 const facilities: Readonly<Record<string, number>> = { USER: 1, MAIL: 2, DAEMON: 3, NEWS: 7 };
 
 function readLog(config: Config): LogSettings {
@@ -137,7 +137,7 @@ function readFacility(config: Config): number {
   throw config.error("syslog_facility", "must be DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7");
 }
 
-/** Characters, so that a line of SMTP (512 octets) holds it beside a long address. */
+/** Characters; a line of SMTP has 512 octets and also contains a long address. */
 const TEXT_MAX = 200;
 
 function accessText(config: Config, key: string): string {
@@ -150,7 +150,7 @@ function accessText(config: Config, key: string): string {
 function readListen(config: Config, key: string): readonly ListenAddress[] {
   const addresses = words(config, key).map((word) => config.expand(word));
   const repeated = addresses.find((word, i) => addresses.indexOf(word) !== i);
-  if (repeated !== undefined) throw config.error(key, `${repeated} is there twice`);
+  if (repeated !== undefined) throw config.error(key, `${repeated} is listed twice`);
   return addresses.map((word) => {
     const address = parseListenAddress(word);
     if (typeof address === "string") throw config.error(key, `${word}: ${address}`);
@@ -158,17 +158,17 @@ function readListen(config: Config, key: string): readonly ListenAddress[] {
   });
 }
 
-/** The parts of a value between white space. */
+/** Splits a value at white space. */
 function words(config: Config, key: string): readonly string[] {
   return (config.string(key) ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
 /** Longest name of a UNIX socket in octets (sockaddr_un of Linux, without its NUL). */
 const SOCKET_PATH_MAX = 107;
-/** Octets of what is put behind the beginning of a control socket's path: a dot, and the number of a process. */
+/** Octets that are appended to the path of a control socket: a dot, and the number of a process. */
 const PROCESS_MAX = 8;
 
-/** Settings.controlSocket alone, for who does not need the rest to be right. @throws ConfigError */
+/** Settings.controlSocket alone, for commands that ignore errors of other options. @throws ConfigError */
 export function readControlSocket(config: Config): string | null {
   const key = "smmap_control_socket";
   const path = config.string(key) ?? "";
@@ -179,7 +179,7 @@ export function readControlSocket(config: Config): string | null {
   return path;
 }
 
-/** "/path", "port", "host:port" or "[v6]:port", as in cyrus.conf; else what is wrong with it. */
+/** Parses "/path", "port", "host:port" or "[v6]:port", as in cyrus.conf. @returns the address, or a description of the error */
 export function parseListenAddress(word: string): ListenAddress | string {
   if (word.startsWith("/")) {
     const isTooLong = Buffer.byteLength(word) > SOCKET_PATH_MAX;
@@ -190,7 +190,7 @@ export function parseListenAddress(word: string): ListenAddress | string {
   if (!/^[0-9]+$/.test(digits)) return `${digits} is no port number, and a path begins with a slash`;
   const port = Number(digits);
   if (port > 65535) return "a port is at most 65535";
-  // A port alone is for this machine only, where cyrus.conf would open it to the world.
+  // A port alone is on the loopback only; in cyrus.conf it would be on all addresses.
   if (host === undefined) return { host: "127.0.0.1", port };
   const v6 = /^\[(.*)\]$/.exec(host)?.[1];
   if (v6 !== undefined) return isIPv6(v6) ? { host: v6, port } : `[${v6}] is no IPv6 address`;

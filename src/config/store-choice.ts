@@ -1,4 +1,4 @@
-/** Which store answers: what smmap_store says, or, with auto, the one that the file describes. */
+/** Chooses the store: smmap_store or, with auto, the store that the configuration describes. */
 import { builtInStores } from "../store/registry.ts";
 import type { Config } from "./config.ts";
 
@@ -9,7 +9,7 @@ export interface StoreChoice {
   readonly reason: string;
 }
 
-/** @throws ConfigError where auto finds no store, or several */
+/** @throws ConfigError if auto finds no store, or several */
 export function chooseStore(config: Config): StoreChoice {
   const name = config.string("smmap_store") ?? "auto";
   if (name !== "auto") return { name, reason: `smmap_store: ${name}` };

@@ -1,8 +1,8 @@
-/** Misspelt names in imapd.conf. */
+/** Finds misspelt names in imapd.conf. */
 
 /**
- * The nearest of the names, by the number of letters to insert, delete or replace; null where none is near.
- * @param max distance at which a name is still near
+ * The nearest of the names, by the number of letters to insert, delete or replace; null if none is near.
+ * @param max largest distance of a near name
  */
 export function nearestName(
   name: string,
@@ -12,7 +12,7 @@ export function nearestName(
   let nearest: string | null = null;
   let best = max + 1;
   for (const candidate of names) {
-    // So many letters there are to insert or delete at least; a name without end is compared with none.
+    // The difference in length is a lower bound of the distance. It also avoids work for very long names.
     if (Math.abs(name.length - candidate.length) >= best) continue;
     const distance = editDistance(name, candidate, best);
     if (distance < best) {
@@ -23,17 +23,17 @@ export function nearestName(
   return nearest;
 }
 
-/** Ends of options that exist for each server: HOST_password and others (Cyrus imap/backend.c). */
+/** Suffixes of options that exist for each server: HOST_password and others (Cyrus imap/backend.c). */
 const perHost = /_(?:password|mechs|client_cert|client_key)$/;
-/** Letters of a name in which two may be wrong; in a shorter one only one may be. */
+/** Length from which a name may have two wrong letters; a shorter name may have one. */
 const LONG = 8;
 
 /**
- * The option that a name without our prefix is a misspelling of; null: none. The file is shared with the programs of
- * Cyrus and with others, so only a name that is hardly different counts, and none that has a form of its own: an option
- * of another service or channel (SERVICE_virtdomains, CHANNEL_sync_host) or server (HOST_password), an option of SASL.
- * @param read names of the options that we read
- * @param isKnown whether a name is an option's: one of Cyrus' or one of ours
+ * The option whose name is misspelt as a name without our prefix; null: none. Cyrus and other programs read the same file,
+ * so only very similar names count, and no name of a special form: an option of another service or channel
+ * (SERVICE_virtdomains, CHANNEL_sync_host) or server (HOST_password), or an option of SASL.
+ * @param read names of the options that are read
+ * @param isKnown true if the name is an option of Cyrus or of smmapd
  */
 export function misspeltOption(
   name: string,
@@ -41,12 +41,12 @@ export function misspeltOption(
   isKnown: (name: string) => boolean,
 ): string | null {
   if (isKnown(name) || name.startsWith("sasl_") || perHost.test(name)) return null;
-  // Of a service or a channel: up to the first underscore.
+  // The name of a service or channel ends at the first underscore.
   if (isKnown(name.slice(name.indexOf("_", 1) + 1))) return null;
   return nearestName(name, read, name.length >= LONG ? 2 : 1);
 }
 
-/** Levenshtein's distance, row by row, up to a limit: a row has no number below those of the row above. */
+/** Levenshtein distance, computed row by row up to a limit. The minimum of a row is never below that of the row above. */
 function editDistance(from: string, to: string, limit: number): number {
   let above = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let i = 1; i <= from.length; i++) {

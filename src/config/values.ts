@@ -1,15 +1,15 @@
-/** The types of imapd.conf's values, read as Cyrus lib/libconfig.c reads them. */
+/** The types of values in imapd.conf, parsed as in Cyrus lib/libconfig.c. */
 
 export interface ValueType<T> {
-  /** null: refused. `words` are those of a choice. */
+  /** null: the value is not valid. @param words the words of a choice */
   parse(text: string, words: readonly string[]): T | null;
-  /** What is wrong with a refused value, in Cyrus' words. */
+  /** The error message for an invalid value, in Cyrus' words. */
   complaint(key: string, text: string): string;
-  /** What would be right. */
+  /** A description of valid values. */
   hint(words: readonly string[]): string;
 }
 
-/** Overflow is refused, where Cyrus would silently go on with another number. */
+/** Overflow is an error, while Cyrus silently uses another number. */
 function signed(sign: string | undefined, magnitude: number, max: number): number | null {
   if (magnitude > max) return null;
   return sign === "-" && magnitude !== 0 ? -magnitude : magnitude;
@@ -31,7 +31,7 @@ export const integer: ValueType<number> = {
   hint: () => "a whole number below 2^31",
 };
 
-/** The first characters decide, in lower case only. */
+/** Decided by the first characters, in lower case only. */
 export const switchType: ValueType<boolean> = {
   parse(text) {
     if (/^(?:0|n|of|f)/.test(text)) return false;
@@ -42,7 +42,7 @@ export const switchType: ValueType<boolean> = {
   hint: () => "yes or no, in lower case",
 };
 
-/** Cyrus' ENUM and STRINGLIST in one: where "on" or "off" is a word, the ways of a switch to say so are accepted too. */
+/** Cyrus' ENUM and STRINGLIST: if "on" or "off" is a word, the values of a switch are accepted for it as well. */
 export const choice: ValueType<string> = {
   parse(text, words) {
     if (words.includes(text)) return text;
@@ -56,7 +56,7 @@ export const choice: ValueType<string> = {
 
 const secondsPer: Readonly<Record<string, number>> = { d: 86400, h: 3600, m: 60, s: 1 };
 
-/** Seconds, from sums like 1h30m; a number at the end without a unit is seconds. */
+/** Seconds, from sums such as 1h30m; a last number without a unit is in seconds. */
 export const duration: ValueType<number> = {
   parse(text) {
     const [, sign, sum = ""] = /^(-?)((?:[0-9]+[dhms])*(?:[0-9]+)?)$/.exec(text) ?? [];
@@ -71,7 +71,7 @@ export const duration: ValueType<number> = {
   hint: () => "such as 90s or 1h30m, in d, h, m and s",
 };
 
-/** Octets; units are powers of 1024 whatever their spelling, K, KB or KiB. */
+/** Octets; units are powers of 1024 in every spelling, K, KB or KiB. */
 export const bytes: ValueType<number> = {
   parse(text) {
     const match = /^([+-]?)([0-9]+)[ \t\n\v\f\r]*(?:([kmg])i?)?b?$/i.exec(text);

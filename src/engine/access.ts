@@ -1,11 +1,11 @@
 /**
- * The verdict in the words of Postfix' access controls (access(5)), where recipient maps know of nothing but "exists":
- * over quota becomes a 452 or a 552 of its own. A good recipient is DUNNO and never OK, which would end the checks that
- * follow and could permit relaying. Failures have other words in each protocol.
+ * Verdicts as actions of Postfix' access(5). A recipient map can only state that a recipient exists; an action also has a
+ * code and a text for each refusal. A valid recipient is DUNNO and never OK, which would end the restrictions that follow
+ * and could permit relaying. Failures are formatted by each protocol.
  */
 import type { ReplyPolicy, Verdict } from "./verdict.ts";
 
-/** What people read after the codes; printable US-ASCII. */
+/** Texts after the codes; printable US-ASCII. */
 export interface AccessTexts {
   readonly absent: string;
   readonly denied: string;
@@ -27,7 +27,7 @@ export function actionFor(verdict: Verdict, texts: AccessTexts, policy: ReplyPol
   }
 }
 
-/** Where there is no verdict, for policy delegation: later restrictions may still refuse for good, nothing may accept. */
+/** The action of policy delegation for a failed look-up: later restrictions may still reject, but none may accept. */
 export function failureAction(texts: AccessTexts): string {
   return `DEFER_IF_PERMIT 4.3.0 ${texts.failed}`;
 }

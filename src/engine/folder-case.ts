@@ -1,9 +1,9 @@
-/** Paths that differ in nothing but upper and lower case. */
+/** Compares paths without regard to case. */
 import type { FolderPaths } from "./mailbox.ts";
 
 /**
- * The paths among `candidates` that are spelt like `folders` but for case, each once. Postfix folds by Unicode's rules,
- * by which a letter can become two ("ß" and "ss"). "^" and "." are the same in Cyrus' names.
+ * The paths among `candidates` that are equal to `folders` without regard to case, each once. Postfix folds by Unicode's
+ * rules, by which one letter can become two ("ß" and "ss"). Cyrus' names do not distinguish "^" and ".".
  */
 export function sameButForCase(folders: readonly string[], candidates: FolderPaths): FolderPaths {
   const wanted = folders.map(foldLevel);

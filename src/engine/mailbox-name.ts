@@ -1,12 +1,12 @@
 /**
- * Names as Cyrus keeps them (its mailboxes.db): "domain!user.name.folder", levels separated by ".", a dot inside a
- * level written "^", levels in the modified UTF-7 of RFC 3501 section 5.1.3 (Cyrus lib/mboxname.c, lib/charset.c).
+ * Mailbox names as in Cyrus' mailboxes.db: "domain!user.name.folder", levels separated by ".", a dot within a level
+ * written as "^", levels in the modified UTF-7 of RFC 3501 section 5.1.3 (Cyrus lib/mboxname.c, lib/charset.c).
  */
 import type { MailboxId } from "./mailbox.ts";
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
-/** Modified UTF-7 of a text: printable US-ASCII as it is, "&" as "&-", the rest as base64 of its UTF-16. */
+/** Encodes a text as modified UTF-7: printable US-ASCII is unchanged, "&" is "&-", the rest is base64 of its UTF-16. */
 export function encodeModifiedUtf7(text: string): string {
   if (/^[\x20-\x25\x27-\x7e]*$/.test(text)) return text;
   return text.replace(/&|[^\x20-\x7e]+/g, (run) => (run === "&" ? "&-" : `&${encodeBase64Utf16(run)}-`));
@@ -28,7 +28,7 @@ function encodeBase64Utf16(text: string): string {
   return width > 0 ? out + base64Alphabet[(bits << (6 - width)) & 63] : out;
 }
 
-/** The text of which a name in modified UTF-7 was made; what is none is given back as it is. */
+/** Decodes modified UTF-7. Parts that are not valid are returned unchanged. */
 export function decodeModifiedUtf7(text: string): string {
   return text.replaceAll(/&([^-]*)-/g, (run, base64: string) => {
     if (base64 === "") return "&";
@@ -37,7 +37,7 @@ export function decodeModifiedUtf7(text: string): string {
   });
 }
 
-/** Cyrus' internal name of a mailbox, such as "dom.test!user.fred.Lists"; what SQL calls :mailbox. */
+/** Cyrus' internal name of a mailbox, such as "dom.test!user.fred.Lists"; the SQL parameter :mailbox. */
 export function internalName(mailbox: MailboxId): string {
   const root = mailbox.domain === null ? "" : `${mailbox.domain}!`;
   const owner = mailbox.kind === "user" ? [escapeDots(mailbox.user)] : [];

@@ -1,18 +1,18 @@
-/** What the rules speak of: a mailbox, and what is known about it. Published as a part of "smmapd/store". */
+/** The types of the rules: a mailbox, and the facts about it. Published as part of "smmapd/store". */
 
-/** Which mailbox a request is about; made once from the key by engine/recipient.ts. */
+/** The mailbox of a request; made once from the key by engine/recipient.ts. */
 export type MailboxId = UserMailbox | SharedMailbox;
 
-/** A mailbox of a user: the INBOX or a folder below it. All text is Unicode; upper and lower case are significant. */
+/** A mailbox of a user: the INBOX or a folder below it. All text is Unicode; case is significant. */
 export interface UserMailbox {
   readonly kind: "user";
-  /** The local part before "+", folded to lower case where lmtp_downcase_rcpt says so. Never empty. */
+  /** The local part before "+", in lower case if lmtp_downcase_rcpt is set. Never empty. */
   readonly user: string;
-  /** The domain, folded likewise; null in the default domain, and always null with virtdomains off. */
+  /** The domain, folded in the same way; null in the default domain, and always null with virtdomains off. */
   readonly domain: string | null;
   /** Levels below the INBOX, case kept; [] is the INBOX itself. No level is empty. */
   readonly folders: readonly string[];
-  /** The address without its detail, folded likewise, with the domain that was written; what SQL calls :address. */
+  /** The address without its detail, folded in the same way, with the domain as received; the SQL parameter :address. */
   readonly address: string;
   /** What followed the "+", as received (RFC 5233 detail); null without a "+". */
   readonly detail: string | null;
@@ -31,7 +31,7 @@ export interface SharedMailbox {
   readonly detail: string;
 }
 
-/** What a store knows about a mailbox. */
+/** The facts that a store reports about a mailbox. */
 export type MailboxFacts = MailboxAbsent | MailboxPresent;
 
 /** The backend states that there is no such mailbox. */
@@ -39,30 +39,30 @@ export interface MailboxAbsent {
   readonly exists: false;
 }
 
-/** The mailbox is there; whether mail may be posted to it is decided by engine/verdict.ts. */
+/** The mailbox exists. engine/verdict.ts decides whether mail may be posted to it. */
 export interface MailboxPresent {
   readonly exists: true;
   /**
-   * RFC 4314 letters that the poster (anyone, anonymous) holds, where posting is a matter of rights: for a shared
-   * folder, also for one that a directory files under an ordinary address. null for a user's own mailbox.
+   * Rights of the poster (anyone, anonymous) as letters of RFC 4314, for a shared folder, including one that a directory
+   * stores under an ordinary address. null for a user's own mailbox, to which rights do not apply.
    */
   readonly rights: string | null;
-  /** The limited resources that count for this mailbox: those of the nearest quota root. [] is no limit. */
+  /** The limited resources of the nearest quota root of the mailbox. []: no limit. */
   readonly quotas: readonly QuotaUsage[];
-  /** The mailbox that answers, where it is another than the one asked for. Adapters leave it out. */
+  /** The mailbox that the facts describe, if it is not the requested one. Adapters omit it. */
   readonly mailbox?: MailboxId;
 }
 
-/** Each as in MailboxId.folders, in its own spelling. */
+/** Each path as in MailboxId.folders, in its own spelling. */
 export type FolderPaths = readonly (readonly string[])[];
 
 /** One resource of one quota root (RFC 9208). */
 export interface QuotaUsage {
-  /** Name of the quota root, for people to read. */
+  /** Name of the quota root, for messages. */
   readonly root: string;
   readonly resource: "STORAGE" | "MESSAGE";
   /** Octets for STORAGE (RFC 9208 counts units of 1024), messages for MESSAGE. */
   readonly used: number;
-  /** Same unit as `used`. 0 is a limit of nothing; a resource without limit is left out. */
+  /** In the unit of `used`. 0: nothing may be stored. A resource without a limit is omitted. */
   readonly limit: number;
 }

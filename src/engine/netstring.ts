@@ -1,11 +1,11 @@
 /**
- * Netstrings, `LENGTH:PAYLOAD,`, cut out of a byte stream however it is chunked. Payloads are byte strings: one
- * character per octet (latin1), so that a key can be sent back exactly as it came.
+ * Decodes netstrings, `LENGTH:PAYLOAD,`, from a byte stream in chunks of any size. Payloads are byte strings: one
+ * character per octet (latin1), so that a key is sent back exactly as received.
  *
- * The words of the errors are those of the original (Cyrus imap/smmapd.c); unlike it, we never go on after one.
+ * The texts of the errors are those of the original (Cyrus imap/smmapd.c). Unlike the original, decoding ends after one.
  */
 
-/** The stream is no sequence of netstrings; nothing after the fault can be trusted. `message` is meant for the client. */
+/** The stream is not a sequence of netstrings; nothing after the fault is decoded. `message` is sent to the client. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
@@ -15,27 +15,27 @@ const DIGIT_0 = 48;
 const COLON = 58;
 const COMMA = 44;
 
-/** One per connection. Feed it with `write`, take payloads with `next` until it says null, and `end` it at end of file. */
+/** One per connection. `write` adds a chunk, `next` returns payloads until null, `end` is called at end of file. */
 export class NetstringDecoder {
   readonly #payloadMax: number;
-  /** Bytes from #start to #end are not decoded yet. */
+  /** Bytes from #start to #end are not yet decoded. */
   #bytes: Buffer = EMPTY;
-  /** #bytes is ours to write to, and not somebody's chunk. */
+  /** True if #bytes was allocated here and may be written to; false if it is a caller's chunk. */
   #isOwn = false;
   #start = 0;
   #end = 0;
 
-  /** @param payloadMax longest payload in octets; a longer one is refused on its length, before it is read */
+  /** @param payloadMax longest payload in octets; a longer one is refused by its length, before it is read */
   constructor(payloadMax: number) {
     this.#payloadMax = payloadMax;
   }
 
-  /** Octets that are waiting to be decoded. */
+  /** Octets that are not yet decoded. */
   get pending(): number {
     return this.#end - this.#start;
   }
 
-  /** Adds a chunk. It must not be changed before `keep`. */
+  /** Adds a chunk. The caller must not change it before it has called `keep`. */
   write(chunk: Buffer): void {
     if (this.#start === this.#end) {
       this.#bytes = chunk;
@@ -47,12 +47,12 @@ export class NetstringDecoder {
     }
   }
 
-  /** Copies what is not decoded yet: the last chunk is about to be overwritten. */
+  /** Copies bytes that are not yet decoded, because the caller is about to overwrite the last chunk. */
   keep(): void {
     if (this.#start < this.#end && !this.#isOwn) this.#move(this.#end - this.#start);
   }
 
-  /** The next payload, or null until more bytes come. Throws ProtocolError. */
+  /** The next payload; null if more bytes are needed. @throws ProtocolError */
   next(): string | null {
     const bytes = this.#bytes;
     const end = this.#end;
@@ -65,7 +65,7 @@ export class NetstringDecoder {
       length = length * 10 + byte - DIGIT_0;
       if (length > this.#payloadMax) throw new ProtocolError("request size doesn't match length");
       at++;
-      // Zeros do not grow the number, so they need a bound of their own.
+      // Leading zeros do not increase the number, so they need a bound of their own.
       if (at - this.#start > this.#payloadMax) throw new ProtocolError("missing length");
     }
     if (at === end) {
@@ -81,17 +81,17 @@ export class NetstringDecoder {
     return bytes.toString("latin1", payload, comma);
   }
 
-  /** Says that no more bytes will come. Throws ProtocolError where that cuts a netstring. */
+  /** Marks the end of the stream. @throws ProtocolError if that is within a netstring */
   end(): void {
     if (this.#start === this.#end) return;
     const rest = this.#bytes.toString("latin1", this.#start, this.#end);
     const colon = rest.indexOf(":");
     if (colon < 0) throw new ProtocolError("missing length");
-    const whole = rest.length - colon - 1 === Number(rest.slice(0, colon));
-    throw new ProtocolError(whole ? "missing terminator" : "request size doesn't match length");
+    const isComplete = rest.length - colon - 1 === Number(rest.slice(0, colon));
+    throw new ProtocolError(isComplete ? "missing terminator" : "request size doesn't match length");
   }
 
-  /** Doubling keeps the copying linear, and memory proportional to what was really sent. */
+  /** Doubling keeps the cost of copying linear, and memory proportional to the octets received. */
   #append(chunk: Buffer): void {
     const needed = this.#end - this.#start + chunk.length;
     if (!this.#isOwn || this.#end + chunk.length > this.#bytes.length) this.#move(needed * 2);
@@ -99,17 +99,17 @@ export class NetstringDecoder {
     this.#end += chunk.length;
   }
 
-  /** To a place of our own, with room for so many octets. */
+  /** Moves the bytes to a new buffer of at least `size` octets. */
   #move(size: number): void {
-    const place = Buffer.allocUnsafeSlow(Math.max(size, 128));
-    this.#end = this.#bytes.copy(place, 0, this.#start, this.#end);
+    const buffer = Buffer.allocUnsafeSlow(Math.max(size, 128));
+    this.#end = this.#bytes.copy(buffer, 0, this.#start, this.#end);
     this.#start = 0;
-    this.#bytes = place;
+    this.#bytes = buffer;
     this.#isOwn = true;
   }
 }
 
-/** A payload (a byte string) as a netstring. */
+/** Encodes a payload (a byte string) as a netstring. */
 export function encodeNetstring(payload: string): string {
   return `${payload.length}:${payload},`;
 }

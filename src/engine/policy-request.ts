@@ -4,19 +4,19 @@
  */
 import { ProtocolError } from "./netstring.ts";
 
-/** What we want to know of a request. */
+/** The attributes that are used. */
 export interface PolicyRequest {
-  /** "" where none is named: before RCPT TO, and after DATA of a message to several. */
+  /** "" if the request has none: before RCPT TO, and after DATA of a message with several recipients. */
   readonly recipient: string;
-  /** Octets, as announced with MAIL FROM or counted; 0: not known. */
+  /** Octets, as announced with MAIL FROM or counted; 0: unknown. */
   readonly size: number;
 }
 
-/** Cuts requests out of a byte stream, as NetstringDecoder does. */
+/** Decodes requests from a byte stream, as NetstringDecoder does netstrings. */
 export class PolicyDecoder {
   readonly #requestMax: number;
   #text = "";
-  /** Where the search for the end of the request goes on. */
+  /** Where the search for the end of the request continues. */
   #from = 0;
 
   /** @param requestMax octets of the longest request */
@@ -24,7 +24,7 @@ export class PolicyDecoder {
     this.#requestMax = requestMax;
   }
 
-  /** Octets that are waiting to be decoded. */
+  /** Octets that are not yet decoded. */
   get pending(): number {
     return this.#text.length;
   }
@@ -33,10 +33,10 @@ export class PolicyDecoder {
     this.#text += chunk.toString("latin1");
   }
 
-  /** Nothing to do: `write` has copied it. */
+  /** No-op: `write` copies its chunk. */
   keep(): void {}
 
-  /** The lines of the next request, or null until more bytes come. Throws ProtocolError. */
+  /** The lines of the next request; null if more bytes are needed. @throws ProtocolError */
   next(): string | null {
     const end = this.#text.indexOf("\n\n", this.#from);
     if ((end < 0 ? this.#text.length : end) > this.#requestMax) throw new ProtocolError("the request is too long");
@@ -50,13 +50,13 @@ export class PolicyDecoder {
     return request;
   }
 
-  /** Says that no more bytes will come. Throws ProtocolError where that cuts a request. */
+  /** Marks the end of the stream. @throws ProtocolError if that is within a request */
   end(): void {
     if (this.#text !== "") throw new ProtocolError("the request ends before its empty line");
   }
 }
 
-/** Throws ProtocolError where the lines are no request for an access decision. */
+/** @throws ProtocolError if the lines are not a request of Postfix' policy delegation */
 export function parsePolicyRequest(lines: string): PolicyRequest {
   const attributes = new Map<string, string>();
   for (const line of lines.split("\n")) {
@@ -70,7 +70,7 @@ export function parsePolicyRequest(lines: string): PolicyRequest {
   return { recipient: attributes.get("recipient") ?? "", size: octets(attributes.get("size")) };
 }
 
-/** What is no number is no known size, and the mailbox is judged as it is. */
+/** 0, an unknown size, for a text that is not a number. */
 function octets(text = ""): number {
   return /^\d+$/.test(text) ? Number(text) : 0;
 }

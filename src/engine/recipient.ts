@@ -1,43 +1,43 @@
 /**
- * From the key of a request to the mailbox it is about, by the rules of the original (Cyrus imap/smmapd.c,
- * lib/mboxname.c) as established by experiment; where we depart from them, docs/differences.md says why.
+ * Finds the mailbox of a request's key, by the rules of the original (Cyrus imap/smmapd.c, lib/mboxname.c) as established
+ * by experiment. docs/differences.md lists the differences with their reasons.
  */
 import type { MailboxId } from "./mailbox.ts";
 
 /** The addressing options of imapd.conf. */
 export interface RecipientRules {
-  /** virtdomains is on or userid: the domain counts. */
+  /** virtdomains is on or userid: the domain is significant. */
   readonly virtualDomains: boolean;
-  /** defaultdomain: the domain whose users are known by their bare name. */
+  /** defaultdomain: the domain whose user ids have no domain. */
   readonly defaultDomain: string;
-  /** What separates levels in a detail: "/" with unixhierarchysep, else ".". */
+  /** Separator of levels in a detail: "/" with unixhierarchysep, otherwise ".". */
   readonly separator: "/" | ".";
-  /** lmtp_downcase_rcpt: local part and domain in lower case; never the detail. */
+  /** lmtp_downcase_rcpt: local part and domain are folded to lower case; the detail is not. */
   readonly downcase: boolean;
   /** postuser: the user id that stands for the shared folders. */
   readonly postuser: string;
-  /** Option -p, smmap_skip_plus: the detail counts for nothing. */
+  /** Option -p, smmap_skip_plus: the detail is ignored. */
   readonly skipPlus: boolean;
 }
 
-/** An address that no mailbox can have; as good as a store's "absent". */
+/** An address that no mailbox can have; its verdict is `absent`. */
 export interface Unaddressable {
   readonly kind: "none";
-  /** Why, for people. */
+  /** The reason, for messages. */
   readonly reason: string;
 }
 
-/** An address taken apart and folded, the domain rule applied: what lies between the key and the mailbox. */
+/** An address split into its parts and folded, with the rule of the default domain applied. */
 export interface Recipient {
   /** Before the first "+". */
   readonly localpart: string;
-  /** RFC 5233 detail: after the first "+"; null without one. */
+  /** RFC 5233 detail: after the first "+"; null without "+". */
   readonly detail: string | null;
-  /** After the last "@", as written but for its case; null without one. */
+  /** After the last "@", folded but otherwise as received; null without "@". */
   readonly domain: string | null;
-  /** Whether the domain is left out of the user id: virtdomains is off, or it is the default domain. */
+  /** True if the user id has no domain: virtdomains is off, or the domain is the default domain. */
   readonly isDefaultDomain: boolean;
-  /** Local part, and the domain where it counts. */
+  /** Local part, and the domain unless it is the default domain. */
   readonly userid: string;
 }
 
@@ -59,10 +59,10 @@ export class RecipientParser {
     return this.locate(this.split(key));
   }
 
-  /** The first half of `parse`: takes the address apart. */
+  /** The first step of `parse`: splits the address. */
   split(key: string): Recipient {
     const rules = this.rules;
-    // Almost every key has neither capitals nor octets beyond ASCII: one look tells.
+    // Almost every key has neither capitals nor octets beyond ASCII, so one test avoids the work for them.
     const isPlain = !/[A-Z\x80-\xff]/.test(key);
     const text = isPlain ? key : decodeUtf8(key);
     const at = text.lastIndexOf("@");
@@ -85,7 +85,7 @@ export class RecipientParser {
     };
   }
 
-  /** The second half of `parse`: finds the mailbox that the address stands for. */
+  /** The second step of `parse`: finds the mailbox of the address. */
   locate(recipient: Recipient): MailboxId | Unaddressable {
     const { localpart, detail, domain, isDefaultDomain, userid } = recipient;
     const { separator, postuser, virtualDomains } = this.rules;
@@ -94,7 +94,7 @@ export class RecipientParser {
     if (userid === postuser) {
       if (detail === null || folders.length === 0) return unaddressable("a shared address that names no folder");
       if (folders[0] === DELETED_ROOT) return unaddressable("deleted folders receive no mail");
-      // In Cyrus' names "!" ends a domain, so it would reach the folders of another one.
+      // In Cyrus' names "!" ends a domain, so the address would name a folder of another domain.
       if (virtualDomains && detail.includes("!")) return unaddressable('"!" cannot lead to another domain');
       return { kind: "shared", domain: null, folders, address, detail };
     }
@@ -108,13 +108,13 @@ function unaddressable(reason: string): Unaddressable {
   return { kind: "none", reason };
 }
 
-/** Bytes as Unicode; each ill-formed sequence becomes U+FFFD, as WHATWG's decoder does it. */
+/** Decodes UTF-8; each ill-formed sequence becomes U+FFFD, as in WHATWG's decoder. */
 function decodeUtf8(bytes: string): string {
   if (!/[\x80-\xff]/.test(bytes)) return bytes;
   return utf8.decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)));
 }
 
-/** US-ASCII letters in lower case, all else untouched: no locale, no length change. */
+/** Folds US-ASCII letters to lower case and nothing else: no locale, no change of length. */
 function foldCase(text: string): string {
   return /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text;
 }

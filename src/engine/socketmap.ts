@@ -1,16 +1,16 @@
 /**
  * The payload of a socketmap request, "MAP KEY" (Cyrus imap/smmapd.c, Postfix socketmap_table(5)).
- * Everything from the first NUL on is cut, as the original's C strings do.
+ * The payload ends at its first NUL, as a C string does in the original.
  */
 
 export interface Request {
-  /** Any bytes, perhaps none. The original ignores it. */
+  /** Any octets, possibly none. The original ignores the map. */
   readonly map: string;
-  /** What follows the first space, never trimmed: a byte string, one character per octet. */
+  /** Everything after the first space, not trimmed: a byte string, one character per octet. */
   readonly key: string;
 }
 
-/** null: there is no space, so no key. */
+/** null: the payload has no space, so no key. */
 export function parseRequest(payload: string): Request | null {
   const nul = payload.indexOf("\0");
   const text = nul < 0 ? payload : payload.slice(0, nul);

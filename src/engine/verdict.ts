@@ -1,6 +1,6 @@
 /**
- * The decision, whole: facts in, verdict and reply out. Nothing else in the program chooses a status.
- * The order of the rules is the original's (Cyrus imap/smmapd.c verify_user, imap/quota_db.c).
+ * The decision: maps facts to a verdict, and a verdict to a reply. No other file of the program chooses a status.
+ * The order of the rules is that of the original (Cyrus imap/smmapd.c verify_user, imap/quota_db.c).
  */
 import type { MailboxFacts, MailboxId, MailboxPresent, QuotaUsage } from "./mailbox.ts";
 import { internalName } from "./mailbox-name.ts";
@@ -8,17 +8,17 @@ import type { Unaddressable } from "./recipient.ts";
 
 export type Verdict = "accept" | "absent" | "denied" | "over-quota";
 
-/** Why there is no verdict: the store could not tell, or not in time. */
+/** Why there is no verdict: the look-up failed, or took too long. */
 export type Failure = "failed" | "timeout";
 
 export interface ReplyPolicy {
-  /** lmtp_over_quota_perm_failure: over quota is permanent. */
+  /** lmtp_over_quota_perm_failure: over quota is a permanent failure. */
   readonly overQuotaIsPermanent: boolean;
-  /** smmap_on_failure: mail is taken where the store cannot tell. */
+  /** smmap_on_failure: mail is accepted if the look-up fails. */
   readonly failureIsAccepted: boolean;
 }
 
-/** What mail servers read, and match on: Exim's and sendmail's recipes look for "Over quota". */
+/** The replies. The recipes for Exim and sendmail match "Over quota". */
 const texts = {
   absent: "NOTFOUND Mailbox does not exist",
   denied: "PERM Permission denied",
@@ -28,7 +28,7 @@ const texts = {
   timeout: "TIMEOUT Mailbox look-up took too long, try again later",
 } as const;
 
-/** @param size octets of the message in question; 0: not known, so it fits wherever anything does */
+/** @param size octets of the message; 0: unknown, so it fits into every mailbox that is not over its limit */
 export function decide(mailbox: MailboxId, facts: MailboxFacts, size = 0): Verdict {
   if (!facts.exists) return "absent";
   if (facts.rights !== null) {
@@ -39,25 +39,25 @@ export function decide(mailbox: MailboxId, facts: MailboxFacts, size = 0): Verdi
   return facts.quotas.some((quota) => isExceeded(quota, size)) ? "over-quota" : "accept";
 }
 
-/** What follows from having no verdict. */
+/** The outcome of a failed look-up. */
 export function decideWithoutFacts(failure: Failure, policy: ReplyPolicy): Verdict | Failure {
   return policy.failureIsAccepted ? "accept" : failure;
 }
 
-/** STORAGE may be filled to the brim; MESSAGE must have room for one more (RFC 9208 section 3.1, Cyrus' quota check). */
+/** STORAGE may reach its limit; MESSAGE must have room for one more (RFC 9208 section 3.1, Cyrus' quota check). */
 export function isExceeded(quota: QuotaUsage, size = 0): boolean {
   const delta = quota.resource === "MESSAGE" ? 1 : size;
   return quota.used + delta > quota.limit;
 }
 
-/** What follows OK where the key is not wanted (smmap_reply_value): Cyrus' name of the mailbox that was found, in bytes. */
+/** The value after OK with smmap_reply_value: mailbox: Cyrus' name of the mailbox that was found, as a byte string. */
 export function nameAsValue(mailbox: MailboxId, facts: MailboxPresent): string {
   return Buffer.from(internalName(facts.mailbox ?? mailbox)).toString("latin1");
 }
 
 /**
  * The reply to a request, as a byte string without its netstring.
- * @param value of OK, never empty: Postfix takes an empty one for a mistake. The key as received, or the mailbox's name
+ * @param value of OK, never empty, because Postfix reports an empty value as an error: the key, or the mailbox' name
  */
 export function replyTo(outcome: Verdict | Failure, value: string, policy: ReplyPolicy): string {
   switch (outcome) {
@@ -82,20 +82,20 @@ export function statusOf(reply: string): string {
   return space < 0 ? reply : reply.slice(0, space);
 }
 
-/** @param fault the original's words: "missing key", "missing length", … */
+/** @param fault in the original's words: "missing key", "missing length", … */
 export function replyToBadProtocol(fault: string): string {
   return `PERM Bad protocol (${fault})`;
 }
 
-/** The rule behind a verdict, in a sentence for people (`smmapd check -v`). */
+/** The reason of a verdict as a sentence (`smmapd check -v`). */
 export function explain(mailbox: MailboxId | Unaddressable, facts: MailboxFacts | null): string {
   if (mailbox.kind === "none") return `no mailbox can have this address: ${mailbox.reason}`;
   if (facts === null || !facts.exists) return "the store says that there is no such mailbox";
-  if (facts.rights === null && mailbox.kind === "shared") return "a shared folder without rights is as good as absent";
+  if (facts.rights === null && mailbox.kind === "shared") return "a shared folder without rights counts as absent";
   if (facts.rights !== null && !facts.rights.includes("p")) {
     return facts.rights.includes("l")
       ? "the folder may be seen (l) but not posted to (p)"
-      : "the folder may be neither seen (l) nor posted to (p), so it is as good as absent";
+      : "the folder may be neither seen (l) nor posted to (p), so it counts as absent";
   }
   const exceeded = facts.quotas.find((quota) => isExceeded(quota));
   if (exceeded === undefined) return "the mailbox exists, may be posted to and is within its quota";

@@ -1,7 +1,6 @@
 /**
- * Requests that were accepted, valid as long as the store's data version is the same: they expire by change, not by age.
- * Refusals are not cached, because a refusal has to be younger than its request; so an attack with unknown names evicts
- * nothing either.
+ * Caches accepted requests while the store's data version stays the same: entries expire by change, not by age. Refusals
+ * are not cached, because a refusal has to be younger than its request; so requests for unknown names evict nothing.
  */
 
 export interface AcceptCacheCounts {
@@ -12,7 +11,7 @@ export interface AcceptCacheCounts {
 
 /** Octets of the longest request that is cached: the longest address (RFC 5321 section 4.5.3.1) and a map's name. */
 const REQUEST_MAX = 400;
-/** The cache stays enabled while at least one in so many requests is a hit: below that, it costs more than it saves. */
+/** The cache stays enabled while at least one in this many requests is a hit: with fewer it costs more than it saves. */
 const WORTHWHILE = 5;
 /** Length of a trial and of the back-off after a trial that did not pay, in requests, as multiples of the cache size. */
 const TRIAL = 2;
@@ -20,7 +19,7 @@ const BACKOFF = 40;
 
 export class AcceptCache {
   readonly #size: number;
-  /** Two generations: what is not asked for again while the younger one fills is evicted with the older one. */
+  /** Two generations: entries without a hit while the younger generation fills are evicted with the older one. */
   #younger = new Set<string>();
   #older = new Set<string>();
   #dataVersion: number | null = null;
@@ -31,7 +30,7 @@ export class AcceptCache {
   #trialRequests = 0;
   #trialHits = 0;
 
-  /** @param size of a generation: so many requests are kept for certain, and twice as many at most; 0: none */
+  /** @param size number of requests in a generation; the cache holds up to twice as many. 0: none */
   constructor(size: number) {
     this.#size = size;
     this.#isBackingOff = size === 0;
@@ -43,13 +42,13 @@ export class AcceptCache {
     return { hits: this.#hits, misses: this.#misses, entries: this.#younger.size + this.#older.size };
   }
 
-  /** Whether the next request is to be looked up in the cache. To be called once per request. */
+  /** True if the next request is to be looked up in the cache. To be called once per request. */
   isEnabled(): boolean {
     if (++this.#trialRequests >= this.#size * (this.#isBackingOff ? BACKOFF : TRIAL)) this.#endTrial();
     return !this.#isBackingOff;
   }
 
-  /** Whether the request was accepted. @param dataVersion of the store now; null: not known at the moment */
+  /** True if the request was accepted. @param dataVersion of the store now; null: unknown */
   has(request: string, dataVersion: number | null): boolean {
     if (dataVersion === null) return false;
     if (dataVersion !== this.#dataVersion) this.#invalidate(dataVersion);
@@ -63,7 +62,7 @@ export class AcceptCache {
     return isHit;
   }
 
-  /** The request was accepted. @param dataVersion when it was looked up: the data may have changed since */
+  /** Adds an accepted request. @param dataVersion of the store before the look-up: the data may have changed since */
   add(request: string, dataVersion: number | null): void {
     if (dataVersion === null || dataVersion !== this.#dataVersion || request.length > REQUEST_MAX) return;
     if (this.#younger.size >= this.#size) {

@@ -1,4 +1,4 @@
-/** One line per answer, in the words of the original (Cyrus imap/smmapd.c): `auditlog: yes` and `debug: yes`. */
+/** Logs one line per answer in the form of the original (Cyrus imap/smmapd.c): `auditlog: yes` and `debug: yes`. */
 import type { RecipientParser } from "../engine/recipient.ts";
 import { type Failure, type ReplyPolicy, replyTo, type Verdict } from "../engine/verdict.ts";
 import type { Log } from "../store/store.ts";
@@ -6,7 +6,7 @@ import type { Log } from "../store/store.ts";
 export interface AuditLogOptions {
   /** auditlog: each answer, at the level notice. */
   readonly isAudited: boolean;
-  /** debug: why an address was refused. */
+  /** debug: the reason of each refusal. */
   readonly isDebug: boolean;
   readonly recipients: RecipientParser;
   readonly policy: ReplyPolicy;
@@ -41,7 +41,7 @@ export class AuditLog {
     if (outcome === "over-quota" && policy.overQuotaIsPermanent) this.#writeLine("failed", key, client);
   }
 
-  /** For a request without a key, because it breaks the protocol. */
+  /** Logs a request without a key, which violates the protocol. */
   writeFault(client: string): void {
     if (this.#options.isAudited) this.#writeLine("failed", "", client);
   }
@@ -60,12 +60,12 @@ export class AuditLog {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Escapes brackets, so that the text cannot end its own: "fred> client=<x" is a valid address. */
+/** Escapes brackets, so that an address cannot end the brackets around it: "fred> client=<x" is a valid address. */
 function bracketed(text: string): string {
   return text.replace(/[<>()]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
 }
 
-/** A byte string as UTF-8, or else with \xNN for what is not ASCII. */
+/** Decodes a byte string as UTF-8; if it is not valid, octets beyond ASCII are written as \xNN. */
 function decoded(bytes: string): string {
   if (/^[\x00-\x7f]*$/.test(bytes)) return bytes;
   try {

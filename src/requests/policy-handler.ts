@@ -1,4 +1,4 @@
-/** A request of Postfix' policy delegation to its action. */
+/** Answers a request of Postfix' policy delegation with an action. */
 import { type AccessTexts, actionFor, failureAction } from "../engine/access.ts";
 import { ProtocolError } from "../engine/netstring.ts";
 import { type PolicyRequest, parsePolicyRequest } from "../engine/policy-request.ts";
@@ -23,7 +23,7 @@ export interface PolicyHandlerOptions {
   readonly log: Log;
 }
 
-/** Made anew with each configuration, shared by all connections. */
+/** One per configuration, shared by all connections. */
 export class PolicyHandler {
   readonly #options: PolicyHandlerOptions;
   readonly #tally: Tally;
@@ -33,7 +33,7 @@ export class PolicyHandler {
     this.#tally = options.tally ?? new Tally();
   }
 
-  /** The reply to a request's lines. Never throws, never rejects. @param client its address, for the audit log */
+  /** The reply to the lines of a request. Never throws, never rejects. @param client address, for the audit log */
   respond(lines: string, lookup: Lookup, client: string): string | Promise<string> {
     const since = performance.now();
     try {
@@ -49,7 +49,7 @@ export class PolicyHandler {
     }
   }
 
-  /** The reply to what is no request: a faulty configuration of a client, for which no mail should bounce. */
+  /** The reply to an invalid request. It defers: an error in a client's configuration must not make mail bounce. */
   refuse(fault: string, client: string): string {
     const { audit, texts, log } = this.#options;
     audit?.writeFault(client);

@@ -1,6 +1,6 @@
 /**
- * The one path from the key of a request to its outcome: parse the recipient, look its mailbox up, decide. Socketmap,
- * access maps, policy delegation and `smmapd check` all take it, so they cannot disagree.
+ * The decision path from the key of a request to its outcome: parse the recipient, look its mailbox up, decide.
+ * Socketmap, access maps, policy delegation and `smmapd check` use it, so their results cannot differ.
  */
 import { unquoted } from "../engine/quoted-localpart.ts";
 import type { Recipient, RecipientParser, Unaddressable } from "../engine/recipient.ts";
@@ -15,27 +15,27 @@ export interface JudgeOptions {
   readonly log: Log;
 }
 
-export interface JudgeQuestion {
-  /** Octets of the message; left out: not known, so it fits wherever anything does. */
+export interface JudgeRequest {
+  /** Octets of the message; omitted: unknown, so it fits into every mailbox that is not over its limit. */
   readonly size?: number;
-  /** Also judge a quoted local part without its quotes: Postfix asks an access map for the quoted form alone. */
+  /** Also try a quoted local part without its quotes: Postfix requests only the quoted form from an access map. */
   readonly alsoUnquoted?: boolean;
 }
 
 export interface Judgement {
   readonly recipient: Recipient;
   readonly mailbox: MailboxId | Unaddressable;
-  /** null: the store was not asked, or could not tell. */
+  /** null: there was no look-up, or it failed. */
   readonly facts: MailboxFacts | null;
-  /** Why the store could not tell; null: it could, or was not asked. */
+  /** The error of the look-up; null: it succeeded, or there was none. */
   readonly failure: StoreError | null;
-  /** What is known of the recipient. */
+  /** The verdict, or the kind of failure. */
   readonly reason: Verdict | Failure;
-  /** What is replied: the reason, unless smmap_on_failure turns a failure into `accept`. */
+  /** The outcome that is replied: the reason, unless smmap_on_failure turns a failure into `accept`. */
   readonly outcome: Verdict | Failure;
 }
 
-const plainQuestion: JudgeQuestion = {};
+const defaultRequest: JudgeRequest = {};
 
 export class RecipientJudge {
   readonly #options: JudgeOptions;
@@ -49,20 +49,20 @@ export class RecipientJudge {
   }
 
   /**
-   * The judgement, at once where the store answers at once. Never throws, never rejects.
+   * Judges a recipient, synchronously if the store answers synchronously. Never throws, never rejects.
    * @param key byte string, one character per octet, as received
    */
-  judge(key: string, lookup: Lookup, question = plainQuestion): Judgement | Promise<Judgement> {
-    const judgement = this.#judgeOnce(key, lookup, question);
-    if (question.alsoUnquoted !== true) return judgement;
+  judge(key: string, lookup: Lookup, request = defaultRequest): Judgement | Promise<Judgement> {
+    const judgement = this.#judgeOnce(key, lookup, request);
+    if (request.alsoUnquoted !== true) return judgement;
     const retry = (first: Judgement) => {
       const plain = first.reason === "absent" ? unquoted(key) : null;
-      return plain === null ? first : this.#judgeOnce(plain, lookup, question);
+      return plain === null ? first : this.#judgeOnce(plain, lookup, request);
     };
     return judgement instanceof Promise ? judgement.then(retry) : retry(judgement);
   }
 
-  #judgeOnce(key: string, lookup: Lookup, question: JudgeQuestion): Judgement | Promise<Judgement> {
+  #judgeOnce(key: string, lookup: Lookup, request: JudgeRequest): Judgement | Promise<Judgement> {
     let recipient = unparsed;
     let mailbox: MailboxId | Unaddressable = unparsedMailbox;
     try {
@@ -72,8 +72,8 @@ export class RecipientJudge {
         return { recipient, mailbox, facts: null, failure: null, reason: "absent", outcome: "absent" };
       }
       const facts = this.#options.store.lookup(mailbox, lookup);
-      if (facts instanceof Promise) return this.#judgeLater(recipient, mailbox, facts, question);
-      return judged(recipient, mailbox, facts, question);
+      if (facts instanceof Promise) return this.#judgeLater(recipient, mailbox, facts, request);
+      return judged(recipient, mailbox, facts, request);
     } catch (error) {
       return this.#failed(recipient, mailbox, error);
     }
@@ -83,16 +83,16 @@ export class RecipientJudge {
     recipient: Recipient,
     mailbox: MailboxId,
     facts: Promise<MailboxFacts>,
-    question: JudgeQuestion,
+    request: JudgeRequest,
   ): Promise<Judgement> {
     try {
-      return judged(recipient, mailbox, await facts, question);
+      return judged(recipient, mailbox, await facts, request);
     } catch (error) {
       return this.#failed(recipient, mailbox, error);
     }
   }
 
-  /** The guard has logged a StoreError; anything else is an internal error, which no option turns into `accept`. */
+  /** The guard has logged a StoreError. Any other error is an internal error, which no option turns into `accept`. */
   #failed(recipient: Recipient, mailbox: MailboxId | Unaddressable, error: unknown): Judgement {
     const { policy, log } = this.#options;
     const known = { recipient, mailbox, facts: null };
@@ -109,7 +109,7 @@ export class RecipientJudge {
 const unparsed: Recipient = { localpart: "", detail: null, domain: null, isDefaultDomain: true, userid: "" };
 const unparsedMailbox: Unaddressable = { kind: "none", reason: "the address could not be parsed" };
 
-function judged(recipient: Recipient, mailbox: MailboxId, facts: MailboxFacts, { size }: JudgeQuestion): Judgement {
+function judged(recipient: Recipient, mailbox: MailboxId, facts: MailboxFacts, { size }: JudgeRequest): Judgement {
   const verdict = decide(mailbox, facts, size);
   return { recipient, mailbox, facts, failure: null, reason: verdict, outcome: verdict };
 }

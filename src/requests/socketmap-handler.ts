@@ -1,4 +1,4 @@
-/** A socketmap request to its reply: lookups in plain maps, and in access maps, whose values are actions of access(5). */
+/** Answers a socketmap request: look-ups in plain maps, and in access maps, whose values are actions of access(5). */
 import { type AccessTexts, actionFor } from "../engine/access.ts";
 import { encodeNetstring } from "../engine/netstring.ts";
 import { parseRequest } from "../engine/socketmap.ts";
@@ -22,7 +22,7 @@ import type { Judgement, RecipientJudge } from "./recipient-judge.ts";
 export interface SocketmapHandlerOptions {
   readonly judge: RecipientJudge;
   readonly policy: ReplyPolicy;
-  /** smmap_reply_value: what follows OK. */
+  /** smmap_reply_value: the value after OK. */
   readonly value: "key" | "mailbox";
   /** null: there are none. */
   readonly accessMaps: AccessMaps | null;
@@ -30,26 +30,26 @@ export interface SocketmapHandlerOptions {
   readonly audit: AuditLog | null;
   /** Accepted requests are cached by the data version of this store; null: they are not cached. */
   readonly acceptCache: { readonly size: number; readonly store: Pick<MailboxStore, "dataVersion"> } | null;
-  /** Left out: nothing is counted. */
+  /** Omitted: nothing is counted. */
   readonly tally?: Tally | undefined;
 }
 
-/** Maps that are answered in the form of Postfix' access(5). */
+/** Maps whose replies are actions of Postfix' access(5). */
 export interface AccessMaps {
   readonly names: ReadonlySet<string>;
   readonly texts: AccessTexts;
 }
 
-/** A request that is being answered. */
+/** A request in flight. */
 interface PendingRequest extends CountedRequest {
-  /** The whole of it, as received. */
+  /** The whole payload, as received. */
   readonly payload: string;
   readonly isAccess: boolean;
   /** Address of the client, for the audit log. */
   readonly client: string;
-  /** When it was read whole, on the clock of performance.now(). */
+  /** When it was completely read, on the clock of performance.now(). */
   readonly since: number;
-  /** Of the store at that time; null: not known, or not needed. */
+  /** Data version of the store at that time; null: unknown, or not needed. */
   readonly dataVersion: number | null;
 }
 
@@ -61,17 +61,17 @@ interface Reply {
 
 const alsoUnquoted = { alsoUnquoted: true };
 
-/** Made anew with each configuration, shared by all connections. */
+/** One per configuration, shared by all connections. */
 export class SocketmapHandler {
   readonly #options: SocketmapHandlerOptions;
   readonly acceptCache: AcceptCache;
   readonly #tally: Tally;
-  /** Of the replies of plain maps. */
+  /** Statuses of replies in plain maps. */
   readonly #statuses: Readonly<Record<Verdict | Failure, string>>;
 
   constructor(options: SocketmapHandlerOptions) {
     this.#options = options;
-    // A reply that names the mailbox depends on more than the verdict.
+    // A reply with the mailbox' name depends on more than the verdict, so it is not cached.
     this.acceptCache = new AcceptCache(options.value === "key" ? (options.acceptCache?.size ?? 0) : 0);
     this.#tally = options.tally ?? new Tally();
     this.#statuses = statusesOf(options.policy);
@@ -79,9 +79,9 @@ export class SocketmapHandler {
   }
 
   /**
-   * The reply to the payload of a request, as a netstring: at once where the store answers at once. Never throws, never
-   * rejects.
-   * @param client its address, for the audit log
+   * The reply to the payload of a request, as a netstring; synchronous if the store answers synchronously. Never throws,
+   * never rejects.
+   * @param client address, for the audit log
    */
   respond(payload: string, lookup: Lookup, client: string): string | Promise<string> {
     const since = performance.now();
@@ -96,7 +96,7 @@ export class SocketmapHandler {
     return judgement instanceof Promise ? this.#replyLater(judgement, request) : this.#reply(judgement, request);
   }
 
-  /** The reply to what is no request. @param fault the original's words: "missing key", "missing length", … */
+  /** The reply to an invalid request. @param fault in the original's words: "missing key", "missing length", … */
   refuse(fault: string, client: string): string {
     this.#options.audit?.writeFault(client);
     const reply = replyToBadProtocol(fault);
@@ -104,12 +104,12 @@ export class SocketmapHandler {
     return encodeNetstring(reply);
   }
 
-  /** The judgement of a recipient as a lookup in that map would get it; `smmapd check` shows the same. */
+  /** Judges a recipient as for a look-up in that map, for `smmapd check`. */
   judge(map: string, key: string, lookup: Lookup): Judgement | Promise<Judgement> {
     return this.#options.judge.judge(key, lookup, this.#isAccessMap(map) ? alsoUnquoted : undefined);
   }
 
-  /** The reply to a lookup in that map, without its netstring. */
+  /** The reply to a look-up in that map, without its netstring. */
   replyTo(map: string, key: string, judgement: Judgement): string {
     return this.#format(this.#isAccessMap(map), key, judgement).text;
   }
@@ -145,7 +145,7 @@ export class SocketmapHandler {
     return encodeNetstring(replyTo("accept", key, this.#options.policy));
   }
 
-  /** Failures have the same words in either kind of map: Postfix defers for a status that is not OK. */
+  /** Failures have the same reply in both kinds of map: Postfix defers for a status that is not OK. */
   #format(isAccess: boolean, key: string, { mailbox, facts, outcome }: Judgement): Reply {
     const { accessMaps, policy, value } = this.#options;
     if (isAccess && accessMaps !== null && outcome !== "failed" && outcome !== "timeout") {

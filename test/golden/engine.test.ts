@@ -1,8 +1,8 @@
 /** Every recorded request through the pure rules alone: a store in memory, no socket. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { protocolDepartures, queryDepartures } from "../../fixtures/departures.ts";
 import { goldenNames, loadGolden, populationOf } from "../../fixtures/golden.ts";
+import { protocolDifferences, queryDifferences } from "../../fixtures/known-differences.ts";
 import { MemoryStore } from "../../fixtures/memory-store.ts";
 import { encodeNetstring, NetstringDecoder } from "../../src/engine/netstring.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
@@ -26,23 +26,23 @@ for (const variant of variants.filter(({ queries }) => queries.length > 0)) {
         const verdict = mailbox.kind === "none" ? "absent" : decide(mailbox, await store.lookup(mailbox, { signal }));
         ours = replyTo(verdict, parsed.key, variant.policy);
       }
-      const departure = queryDepartures.get(id);
+      const difference = queryDifferences.get(id);
       const recorded = reply.toString("latin1");
       expect({ id, reply: encodeNetstring(ours) }).toEqual({
         id,
-        reply: departure === undefined ? recorded : encodeNetstring(departure),
+        reply: difference === undefined ? recorded : encodeNetstring(difference),
       });
-      if (departure !== undefined) expect(encodeNetstring(departure), `${id} is no departure`).not.toBe(recorded);
+      if (difference !== undefined) expect(encodeNetstring(difference), `${id} is no difference`).not.toBe(recorded);
     }
   });
 }
 
-test("every departure has its recording", () => {
+test("every known difference has a recording", () => {
   const ids = new Set(variants.flatMap(({ queries }) => queries.map(({ id }) => id)));
-  expect([...queryDepartures.keys()].filter((id) => !ids.has(id))).toEqual([]);
+  expect([...queryDifferences.keys()].filter((id) => !ids.has(id))).toEqual([]);
 });
 
-test("every departure stands in docs/differences.md", () => {
+test("every known difference is listed in docs/differences.md", () => {
   const text = readFileSync(new URL("../../docs/differences.md", import.meta.url), "utf8");
   // `vd-dot-204`, `-205` is short for `vd-dot-204`, `vd-dot-205`.
   let variant = "";
@@ -54,8 +54,8 @@ test("every departure stands in docs/differences.md", () => {
     },
   );
   const protocol = [...text.matchAll(/`(protocol-[a-z0-9-]+)`/g)].map(([, id]) => id);
-  expect(queries.sort()).toEqual([...queryDepartures.keys()].sort());
-  expect(protocol.sort()).toEqual([...protocolDepartures.keys()].sort());
+  expect(queries.sort()).toEqual([...queryDifferences.keys()].sort());
+  expect(protocol.sort()).toEqual([...protocolDifferences.keys()].sort());
 });
 
 test("the recordings are all here", () => {

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { goldenNames, loadGolden } from "../../fixtures/golden.ts";
-import { roundedUsages } from "../../fixtures/imap-departures.ts";
+import { roundedUsages } from "../../fixtures/imap-known-differences.ts";
 import { CyrusMurder } from "../../fixtures/servers/cyrus-murder.ts";
 import { populateMurder } from "../../fixtures/servers/cyrus-murder-population.ts";
 import { goldenPopulation } from "../../fixtures/servers/cyrus-population.ts";

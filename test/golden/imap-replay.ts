@@ -1,7 +1,7 @@
 /** Recorded requests put to the whole daemon with the imap store in front of a server, beside what is expected. */
 import { expect } from "vitest";
-import { queryDepartures } from "../../fixtures/departures.ts";
 import type { GoldenVariant } from "../../fixtures/golden.ts";
+import { queryDifferences } from "../../fixtures/known-differences.ts";
 import type { Cyrus } from "../../fixtures/servers/cyrus.ts";
 import { startCyrusDaemon } from "../../fixtures/servers/cyrus-daemon.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
@@ -39,7 +39,7 @@ export async function replay(
 /** @param accepted requests that are answered OK although the recording has the mailbox over its quota */
 export function expected(variant: GoldenVariant, accepted: ReadonlySet<string>): Exchange[] {
   return variant.queries.map(({ id, key, note, reply }) => {
-    const departure = accepted.has(id) ? `OK ${key}` : queryDepartures.get(id);
-    return { id, key, note, reply: departure === undefined ? reply.toString("latin1") : encodeNetstring(departure) };
+    const difference = accepted.has(id) ? `OK ${key}` : queryDifferences.get(id);
+    return { id, key, note, reply: difference === undefined ? reply.toString("latin1") : encodeNetstring(difference) };
   });
 }

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { goldenNames, loadGolden } from "../../fixtures/golden.ts";
-import { roundedUsages } from "../../fixtures/imap-departures.ts";
+import { roundedUsages } from "../../fixtures/imap-known-differences.ts";
 import { Cyrus } from "../../fixtures/servers/cyrus.ts";
 import { goldenPopulation, populate } from "../../fixtures/servers/cyrus-population.ts";
 import { expected, replay } from "./imap-replay.ts";

@@ -3,8 +3,8 @@
  * filled with the same mailboxes.
  */
 import { expect, test } from "vitest";
-import { queryDepartures } from "../../fixtures/departures.ts";
 import { type GoldenVariant, goldenNames, loadGolden, populationOf } from "../../fixtures/golden.ts";
+import { queryDifferences } from "../../fixtures/known-differences.ts";
 import { mailboxesConf, mailboxesServer, readerConf } from "../../fixtures/servers/ldap-mailboxes.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
@@ -60,8 +60,8 @@ function repliesTo(variant: GoldenVariant): Promise<ReadonlyMap<string, string>>
 }
 
 function expectedReply({ id, reply }: GoldenVariant["queries"][number]): string {
-  const departure = queryDepartures.get(id);
-  return departure === undefined ? reply.toString("latin1") : encodeNetstring(departure);
+  const difference = queryDifferences.get(id);
+  return difference === undefined ? reply.toString("latin1") : encodeNetstring(difference);
 }
 
 /** Our replies to all requests of a variant, put to the daemon on one connection. */

@@ -1,8 +1,8 @@
 /** What was recorded about framing: one connection a case, each octet that comes back, and whether the server closes. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { protocolDepartures } from "../../fixtures/departures.ts";
 import { loadGolden, type ProtocolCase, populationOf } from "../../fixtures/golden.ts";
+import { protocolDifferences } from "../../fixtures/known-differences.ts";
 import { MemoryStore } from "../../fixtures/memory-store.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { startTestServer, type TestServer } from "../../fixtures/test-server.ts";
@@ -40,9 +40,9 @@ describe.each(["unix", "TCP"])("over %s", (kind) => {
   const address = () => (kind === "unix" ? server.path : server.tcp);
 
   it.each(variant.protocolCases.map((recorded) => [recorded.id, recorded] as const))("%s", async (id, recorded) => {
-    const departure = protocolDepartures.get(id);
-    const reply = departure?.reply ?? recorded.reply.toString("latin1");
-    const closes = departure?.closes ?? recorded.closed;
+    const difference = protocolDifferences.get(id);
+    const reply = difference?.reply ?? recorded.reply.toString("latin1");
+    const closes = difference?.closes ?? recorded.closed;
     const [more, last] = isShort(recorded) ? completion : oneMore;
     const client = await SocketmapClient.connect(address());
     try {
@@ -59,9 +59,9 @@ describe.each(["unix", "TCP"])("over %s", (kind) => {
   });
 });
 
-it("departures are departures, and of recorded cases", () => {
+it("every known difference differs from its recorded case", () => {
   const cases = new Map(variant.protocolCases.map((recorded) => [recorded.id, recorded]));
-  for (const [id, { reply, closes }] of protocolDepartures) {
+  for (const [id, { reply, closes }] of protocolDifferences) {
     const recorded = cases.get(id);
     expect(recorded, id).toBeDefined();
     expect({ id, reply, closes }).not.toEqual({
@@ -75,7 +75,7 @@ it("departures are departures, and of recorded cases", () => {
 it("no golden case departs but after a wrong terminator, where we close", () => {
   const golden = variant.protocolCases.filter((recorded) => recorded.class === "golden").map(({ id }) => id);
   expect(golden.length).toBeGreaterThan(40);
-  expect(golden.filter((id) => protocolDepartures.has(id))).toEqual([
+  expect(golden.filter((id) => protocolDifferences.has(id))).toEqual([
     "protocol-bad-terminator",
     "protocol-bad-terminator-newline",
   ]);

@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { queryDepartures } from "../../fixtures/departures.ts";
 import { type GoldenVariant, goldenNames, loadGolden, populationOf } from "../../fixtures/golden.ts";
+import { queryDifferences } from "../../fixtures/known-differences.ts";
 import { MemoryStore, type Population } from "../../fixtures/memory-store.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import {
@@ -23,11 +23,11 @@ interface Exchange {
   readonly reply: string;
 }
 
-/** What we ought to say: the recording, byte for byte, but for the departures. */
+/** What we ought to say: the recording, byte for byte, except for the known differences. */
 function expected(variant: GoldenVariant): Exchange[] {
   return variant.queries.map(({ id, reply }) => {
-    const departure = queryDepartures.get(id);
-    return { id, reply: departure === undefined ? reply.toString("latin1") : encodeNetstring(departure) };
+    const difference = queryDifferences.get(id);
+    return { id, reply: difference === undefined ? reply.toString("latin1") : encodeNetstring(difference) };
   });
 }
 

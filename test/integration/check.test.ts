@@ -171,7 +171,7 @@ describe("-v explains every step", () => {
     ["+Public/Look", "verdict   denied: the folder may be seen (l) but not posted to (p)"],
     [
       "+Public/Secret",
-      "verdict   absent: the folder may be neither seen (l) nor posted to (p), so it is as good as absent",
+      "verdict   absent: the folder may be neither seen (l) nor posted to (p), so it counts as absent",
     ],
     ["+Public", 'store     sqlite: exists, rights "lrsp", no quota limit'],
     ["+user/anna", 'mailbox   shared folder "user/anna"; internal name user.anna'],

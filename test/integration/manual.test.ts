@@ -45,7 +45,7 @@ describe("manual pages", () => {
 
   it("smmapd(8) reads well", async () => {
     const text = await formatted("dist/man/smmapd.8");
-    expect(text).toMatch(/^SMMAPD\(8\) +SMMAPD\(8\)\n+NAME\n {7}smmapd - socket map daemon that knows mailboxes\n/);
+    expect(text).toMatch(/^SMMAPD\(8\) +SMMAPD\(8\)\n+NAME\n {7}smmapd - socket map daemon for mailboxes\n/);
     expect(text).toContain(
       '    smmap  cmd="/usr/local/bin/smmapd -C /etc/imapd.conf" listen="/run/cyrus/socket/smmap" prefork=1\n',
     );

@@ -19,7 +19,7 @@ function write(name: string, content: string, mode = 0o600): string {
   return path;
 }
 
-/** `smmapd conf` with these words, or on a file with these lines. */
+/** Runs `smmapd conf` with these arguments, or on a file with these lines. */
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
@@ -36,7 +36,7 @@ function conf(lines: string, ...args: readonly string[]) {
 const sqlite = "smmap_store: sqlite\nsql_database: a.db\n";
 
 describe("smmapd conf", () => {
-  it("shows what is set and what is not", async () => {
+  it("shows options that are set and options that are not", async () => {
     const { status, out, err } = await conf(
       `${sqlite}smmap_virtdomains: yes\nproxy_password: hunter2\npostuser: \x1b[7m\n`,
     );
@@ -68,7 +68,7 @@ describe("smmapd conf", () => {
     expect(defaults).toMatch(/\n {2}ldap_base +\(empty\)\n/);
   });
 
-  it("shows what a preset says in the place of defaults", async () => {
+  it("shows the values of a preset in place of defaults", async () => {
     const { out } = await conf("ldap_uri: ldap://a\nsmmap_ldap_preset: qmail\nldap_user_attribute: cn\n");
     const [, defaults = ""] = out.split("\n\n");
     expect(defaults).toMatch(/\n {2}ldap_filter +\(&\(objectClass=qmailUser\).* preset qmail\n/);
@@ -79,7 +79,7 @@ describe("smmapd conf", () => {
     expect(own).toMatch(/\n {2}ldap_filter +\(uid=%u\)\n/);
   });
 
-  it("warns, and with --strict fails", async () => {
+  it("prints warnings, and fails with --strict", async () => {
     const lines = `${sqlite}smmap_qury_timeout: 3s\npostuser: bb # me\n# \\\nldap_servers: ldap://a\n`;
     const { status, out } = await conf(lines);
     const file = join(folder, "imapd.conf");
@@ -90,15 +90,15 @@ describe("smmapd conf", () => {
         .split("\n")
         .filter((line) => line.startsWith("warning: ")),
     ).toEqual([
-      `warning: ${file}:5: "#" within a line begins no comment, it belongs to the value`,
-      `warning: ${file}:7: a comment that ends in a backslash swallows the next line`,
+      `warning: ${file}:5: "#" within a line begins no comment, it is part of the value`,
+      `warning: ${file}:7: a comment that ends in a backslash includes the next line`,
       `warning: ${file}:4: unknown option smmap_qury_timeout; did you mean smmap_query_timeout?`,
     ]);
     expect((await conf(lines, "--strict")).status).toBe(78);
     expect((await conf(sqlite, "--strict")).status).toBe(0);
   });
 
-  it("tells of a secret that everybody can read", async () => {
+  it("warns of a secret that everybody can read", async () => {
     const path = write("imapd.conf", `configdirectory: ${folder}\n${sqlite}proxy_password: hunter2\n`, 0o644);
     const { out } = await run(["-C", path]);
     expect(out).toContain(
@@ -107,7 +107,7 @@ describe("smmapd conf", () => {
     expect(out).not.toContain("hunter2");
   });
 
-  it("tells every mistake at once, and shows the rest", async () => {
+  it("reports every error at once, and shows the other options", async () => {
     const { status, out, err } = await conf(`${sqlite}smmap_pool_size: 1k\nldap_timeout: 5 s\nsmmap_listen: nowhere\n`);
     expect(status).toBe(78);
     expect(out).toContain("Set in the file");
@@ -118,12 +118,12 @@ describe("smmapd conf", () => {
     expect(problems[2]).toMatch(/imapd\.conf:6: smmap_listen: nowhere: nowhere is no port number/);
   });
 
-  it("says a mistake once", async () => {
+  it("reports an error once", async () => {
     const { err } = await conf(`${sqlite}smmap_query_timeout: x\n`);
     expect(err.trim().split("\n")).toHaveLength(1);
   });
 
-  it("asks the store for its opinion", async () => {
+  it("shows errors that the store finds", async () => {
     const module = `
       export const adapter = {
         name: "mine",
@@ -151,7 +151,7 @@ describe("smmapd conf", () => {
       'the module exports no "adapter" with parse and open',
     ],
     [
-      "a module with a mistake",
+      "a module with an error",
       "smmap_store: ./mistaken.mjs\n",
       "mistaken.mjs cannot be loaded: ReferenceError: nobody",
     ],
@@ -169,7 +169,7 @@ describe("smmapd conf", () => {
     expect(err).not.toContain("registry");
   });
 
-  it("says where a store was looked for that is not there", async () => {
+  it("names the path of a store that does not exist", async () => {
     const file = join(folder, "imapd.conf");
     expect((await conf("smmap_store: ./none.mjs\n")).err).toBe(
       `smmapd: ${file}:2: smmap_store: there is no file ${folder}/none.mjs (value './none.mjs')\n`,
@@ -182,7 +182,7 @@ describe("smmapd conf", () => {
     expect(err).toMatch(new RegExp(`node_modules of /\\S+, of ${folder}, or above them \\(value 'sqlit'\\)\n$`));
   });
 
-  it("goes by the environment", async () => {
+  it("uses the environment", async () => {
     const path = write("imapd.conf", `configdirectory: ${folder}\n${sqlite}second_postuser: bb\n`);
     const { out } = await run(["-C", path], { CYRUS_SERVICE: "second" });
     expect(out).toMatch(/postuser +bb +\S+:4 \(service override\)/);
@@ -192,7 +192,7 @@ describe("smmapd conf", () => {
     ["a missing file", "none.conf", "can't open configuration file"],
     ["a broken file", "broken.conf", "invalid option name on line 1"],
     ["a file without configdirectory", "empty.conf", "configdirectory option not specified"],
-  ])("ends on %s", async (_, name, error) => {
+  ])("fails on %s", async (_, name, error) => {
     write("broken.conf", "a b\n");
     write("empty.conf", "");
     const { status, out, err } = await run(["-C", join(folder, name)]);

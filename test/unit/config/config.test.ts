@@ -38,12 +38,12 @@ describe("configdirectory", () => {
     expect(configOf(`postuser: ${value}\n`).string("postuser")).toBe(expanded);
   });
 
-  it("is taken as it is, dollars included", () => {
+  it("is inserted literally, including dollar signs", () => {
     const config = new Config(parse("configdirectory: /a$&b\npostuser: {configdirectory}/x\n"), "smmap");
     expect(config.string("postuser")).toBe("/a$&b/x");
   });
 
-  it("is not expanded where no option is known", () => {
+  it("is not expanded in an unknown option", () => {
     expect(configOf("imap1_password: {configdirectory}\n").string("imap1_password")).toBe("{configdirectory}");
   });
 });
@@ -91,14 +91,14 @@ describe("values", () => {
     expect(message).toContain(`${error} in line 3 of configuration file imapd.conf (`);
   });
 
-  it("are refused where they are needed and neither set nor defaulted", () => {
+  it("are an error if they are required and have no value", () => {
     const config = configOf("", { keys: foreign });
     expect(configErrorOf(() => config.integer("mine_number"))).toBe(
-      "imapd.conf: mine_number: is needed here: a whole number below 2^31 (the file does not set it)",
+      "imapd.conf: mine_number: is required here: a whole number below 2^31 (the file does not set it)",
     );
   });
 
-  it("give way to an adapter's defaults, and those to what the file sets", () => {
+  it("come from the file, otherwise from an adapter's defaults", () => {
     const config = configOf("ldap_base: dc=set", { keys: foreign });
     config.setDefaults({ ldap_base: "dc=preset", ldap_filter: "(cn=%u)", mine_number: "5" }, "preset mine");
     expect(config.string("ldap_base")).toBe("dc=set");
@@ -111,7 +111,7 @@ describe("values", () => {
     expect(shown.get("ldap_scope")).toBe("sub, default");
   });
 
-  it("of another type are a mistake of ours", () => {
+  it("of another type are an internal error", () => {
     const config = configOf("");
     expect(() => config.integer("postuser")).toThrow("postuser is not an option of type integer");
     expect(() => config.switch("nobody_knows")).toThrow("nobody_knows is not an option of type switch");
@@ -134,14 +134,14 @@ describe("options without a definition", () => {
 });
 
 describe("further definitions", () => {
-  it("may come later", () => {
+  it("may be registered later", () => {
     const config = configOf("smmap_mine_word: b\nmine_word: a\nmine_number: 0x10\n");
     config.register(foreign);
     expect(config.string("mine_word")).toBe("b");
     expect(config.integer("mine_number")).toBe(16);
   });
 
-  it("change none of ours", () => {
+  it("do not replace those of the manual page", () => {
     const stolen = { name: "postuser", type: "integer", default: "1", text } as const;
     expect(configOf("", { keys: [stolen] }).string("postuser")).toBe("");
     const config = configOf("");
@@ -151,7 +151,7 @@ describe("further definitions", () => {
 });
 
 describe("isSet", () => {
-  it("is about the file alone", () => {
+  it("considers the file only", () => {
     const config = configOf("postuser: a\nsmmap_ldap_uri: b\nldap_servers: c\nldap_sasl_mech: PLAIN\n");
     const all = ["postuser", "ldap_uri", "ldap_mech", "virtdomains"];
     expect(all.map((key) => config.isSet(key))).toEqual([true, true, true, false]);
@@ -160,7 +160,7 @@ describe("isSet", () => {
 });
 
 describe("errors and warnings of a reader", () => {
-  it("name file, line, the name that was written, and the value", () => {
+  it("contain file, line, name as written, and value", () => {
     const config = configOf("smmap_ldap_uri: x\n");
     const description = "imapd.conf:2: smmap_ldap_uri: is no URL (value 'x')";
     expect(config.error("ldap_uri", "is no URL")).toEqual(new ConfigError(description));
@@ -176,7 +176,7 @@ describe("errors and warnings of a reader", () => {
   });
 });
 
-describe("mistyped names", () => {
+describe("misspelt names", () => {
   it.each<[lines: string, warnings: string[]]>([
     ["smmap_imap_pasword: x\n", ["unknown option smmap_imap_pasword; did you mean smmap_imap_password?"]],
     ["smmap_qury_timeout: x\n", ["unknown option smmap_qury_timeout; did you mean smmap_query_timeout?"]],
@@ -210,7 +210,7 @@ describe("mistyped names", () => {
     ["smmapstore: ldap", "unknown option smmapstore; did you mean smmap_store?"],
     ["smmaq_query_timeout: 1s", "unknown option smmaq_query_timeout; did you mean smmap_query_timeout?"],
     ["mine_numbr: 1", "unknown option mine_numbr; did you mean mine_number?"],
-  ])("without our prefix are told of: %s", (line, warning) => {
+  ])("without our prefix cause a warning: %s", (line, warning) => {
     expect(configOf(`\n${line}\n`, { keys: foreign }).warnings()).toEqual([`imapd.conf:3: ${warning}`]);
   });
 
@@ -227,17 +227,17 @@ describe("mistyped names", () => {
       ["imap_virtdomains", "lmtp_debug", "imaps_tls_server_cert", "imapldap_ldap_uri", "x_admins"],
     ],
     ["options of other programs", ["lmtp_luser_relay", "saslauthd_path", "idlemethod", "ldap_search_base", "a", "id"]],
-  ])("are not seen in %s", (_what, names) => {
+  ])("are not found in %s", (_what, names) => {
     expect(configOf(names.map((name) => `${name}: x\n`).join("")).warnings()).toEqual([]);
   });
 
-  it("are not seen in any option of Cyrus, with or without the name of a service", () => {
+  it("are not found in any option of Cyrus, with or without the name of a service", () => {
     const names = [...cyrusOptions].filter((name) => name !== "configdirectory" && !deprecatedNames.includes(name));
     const lines = names.map((name) => `${name}: x\nimap_${name}: x\nother-service_${name}: x\n`);
     expect(configOf(lines.join("")).warnings()).toEqual([]);
   });
 
-  it("are hardly seen in an option of a later Cyrus: of those that are nothing to us now, in one", () => {
+  it("are found in only one option that Cyrus could add, judged by the present ones", () => {
     const read = keys.map(({ name }) => name);
     const others = [...cyrusOptions].filter((name) => !read.includes(name));
     expect(others.length).toBeGreaterThan(400);
@@ -245,7 +245,7 @@ describe("mistyped names", () => {
     expect(mistaken).toEqual(["tls_client_certs"]);
   });
 
-  it("go by the name of the service as well", () => {
+  it("are also found with the prefix of the service", () => {
     const lines = "smmaptwo_ldap_ure: x\nsmmap_ldap_uri: y\nsmmaptwo_smmap_pool_sice: 1\n";
     expect(configOf(lines, { service: "smmaptwo" }).warnings()).toEqual([
       "imapd.conf:2: unknown option smmaptwo_ldap_ure; did you mean smmaptwo_ldap_uri?",
@@ -253,14 +253,14 @@ describe("mistyped names", () => {
     ]);
   });
 
-  it("are none where somebody asked", () => {
+  it("do not include names that were read", () => {
     const config = configOf("smmap_imap1_password: x\nsmmap_other_thing: y\n");
     config.string("imap1_password");
     config.string("smmap_other_thing");
     expect(config.warnings()).toEqual([]);
   });
 
-  it("are none once they are registered", () => {
+  it("do not include registered names", () => {
     const config = configOf("smmap_mine_word: x\n");
     expect(config.warnings()).toHaveLength(1);
     config.register(foreign);
@@ -295,7 +295,7 @@ describe("secrets", () => {
     expect(shown).not.toContain(secret);
   });
 
-  it("appear in no error, whatever the file holds", () => {
+  it("appear in no error, whatever the file contains", () => {
     const junk = fc.constantFrom(
       "a b\n",
       "x:\n",
@@ -320,7 +320,7 @@ describe("secrets", () => {
     );
   });
 
-  it("that everybody can read are warned of, once for each file", () => {
+  it("that everybody can read cause one warning for each file", () => {
     const warning = "every user of this machine can read ldap_password; chmod o-r imapd.conf";
     const both = "ldap_password: a\nproxy_password: b\n";
     expect(configOf(both, { isWorldReadable: true }).warnings()).toEqual([`imapd.conf:2: ${warning}`]);
@@ -330,7 +330,7 @@ describe("secrets", () => {
 });
 
 describe("effective options", () => {
-  it("are all of ours, with value and origin", () => {
+  it("include every option, with value and origin", () => {
     const config = configOf("smmap_postuser: bb\nldap_servers: ldap://a\nvirtdomains: yes\nfoo_password: x\n");
     config.string("foo_password");
     const options = config.effective();
@@ -351,7 +351,7 @@ describe("effective options", () => {
     expect(pick("ldap_password")).toMatchObject({ value: null, isSet: false });
   });
 
-  it("tell every value that is refused", () => {
+  it("report every invalid value", () => {
     const problems = configOf("ldap_timeout: x\nsmmap_pool_size: 08\n")
       .effective()
       .flatMap(({ problem }) => problem ?? []);

@@ -23,7 +23,7 @@ describe("physical and logical lines", () => {
     ["a continuation in a word", "a: b\\\nc\n", ["a=bc@2"]],
     ["a continuation in a name", "ab\\\nc: d\n", ["abc=d@2"]],
     ["a continued comment line is data", "a: b\\\n# c\ne: f\n", ["a=b# c@2", "e=f@3"]],
-    ["a comment swallows the next line", "# a \\\nb: c\nd: e\n", ["d=e@3"]],
+    ["a comment includes the next line", "# a \\\nb: c\nd: e\n", ["d=e@3"]],
     ["a continued last line is lost", "a: b\nc: d\\\n", ["a=b@1"]],
     ["a backslash at the end of the file stays", "a: b\\", ["a=b\\@1"]],
     ["a backslash before blanks stays", "a: b\\ \nc: d\n", ["a=b\\@1", "c=d@2"]],
@@ -74,7 +74,7 @@ describe("options", () => {
     );
   });
 
-  it("says what a byte order mark does", () => {
+  it("the error names a byte order mark", () => {
     expect(configErrorOf(() => parse("\xef\xbb\xbfa: b"))).toContain("byte order mark");
   });
 
@@ -85,7 +85,7 @@ describe("options", () => {
     );
   });
 
-  it.each(["@foo: x", "@: x", "@includes: x"])("%j is no directive", (text) => {
+  it.each(["@foo: x", "@: x", "@includes: x"])("%j is not a directive", (text) => {
     expect(configErrorOf(() => parse(`\n${text}`))).toBe(
       "invalid directive on line 2 of configuration file imapd.conf",
     );
@@ -93,7 +93,7 @@ describe("options", () => {
 });
 
 describe("@include", () => {
-  it("reads the file at that point, with line numbers of its own", () => {
+  it("reads the file at that point, with its own line numbers", () => {
     const files = { "imapd.conf": "a: 1\n@Include: x/y\nd: 4\n", "x/y": "\nb: 2\n@include: z\n", z: "c: 3" };
     expect(parse(files).options).toEqual([
       { name: "a", value: "1", file: "imapd.conf", line: 1 },
@@ -111,10 +111,10 @@ describe("@include", () => {
     expect(configErrorOf(() => parse(files))).toBe(`configuration file ${error}`);
   });
 
-  it("refuses a row of files without end", () => {
+  it("refuses includes that are nested without end", () => {
     const row = Array.from({ length: 200 }, (_, n) => [`${n}`, `#\n@include: ${n + 1}\n`]);
     const error = configErrorOf(() => parse({ "imapd.conf": "@include: 0\n", ...Object.fromEntries(row) }));
-    expect(error).toBe("too many files within files on line 2 of configuration file 99");
+    expect(error).toBe("includes are nested too deep on line 2 of configuration file 99");
   });
 
   it("names the included file in errors", () => {
@@ -123,13 +123,13 @@ describe("@include", () => {
   });
 });
 
-describe("traps are warned of", () => {
+describe("a warning is given for", () => {
   it.each<[text: string, warning: string]>([
-    ["# a \\\nb: c\n", "imapd.conf:2: a comment that ends in a backslash swallows the next line"],
+    ["# a \\\nb: c\n", "imapd.conf:2: a comment that ends in a backslash includes the next line"],
     ["a: b\\\n", "imapd.conf:1: the file ends in a backslash, so its last option is lost"],
     ["a: b\\\r\nc: d\r\n", "imapd.conf:1: a backslash before CR LF does not continue the line"],
-    ["a: b # c\n", 'imapd.conf:1: "#" within a line begins no comment, it belongs to the value'],
-    ["a: \xe4\n", "imapd.conf:1: this is no UTF-8, so it is taken for ISO 8859-1"],
+    ["a: b # c\n", 'imapd.conf:1: "#" within a line begins no comment, it is part of the value'],
+    ["a: \xe4\n", "imapd.conf:1: this is not UTF-8, so it is read as ISO 8859-1"],
   ])("%j", (text, warning) => {
     expect(parse(text).warnings).toEqual([warning]);
   });
@@ -164,7 +164,7 @@ describe("files", () => {
     ]);
   });
 
-  it("that everybody may read are told apart", () => {
+  it("that everybody may read are marked", () => {
     const included = write("b.inc", "b: 2\n", 0o644);
     const file = write("imapd.conf", `a: 1\n@include: ${included}\n`);
     expect([...readImapdConf(file, undefined).worldReadable]).toEqual([included]);
@@ -180,7 +180,7 @@ describe("files", () => {
     );
   });
 
-  it("are looked for below CYRUS_PREFIX first, then without it", () => {
+  it("are opened below CYRUS_PREFIX first, then without it", () => {
     const plain = write("b.inc", "b: plain\n");
     write(`prefix${plain}`, "b: prefixed\n");
     const file = write("imapd.conf", `@include: ${plain}\n`);
@@ -191,14 +191,14 @@ describe("files", () => {
   });
 });
 
-describe("any bytes", () => {
+describe("any octets", () => {
   const line = fc.stringMatching(/^[a-c@ :#\\\r\t\0_\xe4-]{0,12}$/);
   const text = fc.oneof(
     fc.array(line).map((lines) => lines.join("\n")),
     fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes).toString("latin1")),
   );
 
-  it("are read or refused with a ConfigError, and every value is somewhere in the text", () => {
+  it("are read or refused with a ConfigError, and every value is part of the text", () => {
     fc.assert(
       fc.property(text, (bytes) => {
         try {
@@ -218,7 +218,7 @@ describe("any bytes", () => {
     );
   });
 
-  it("take time in proportion", () => {
+  it("take time in proportion to their number", () => {
     const blanks = " ".repeat(1_000_000);
     const { options } = parseImapdConf("f", () => ({ bytes: `a: b${blanks}c${blanks}\n`, isWorldReadable: false }));
     expect(options[0]?.value).toHaveLength(1_000_002);

@@ -1,4 +1,4 @@
-/** The table of options held against the manual page, against Cyrus' names, and against what reads it. */
+/** Compares the table of options with the manual page, with Cyrus' names, and with the code that reads the options. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -16,14 +16,14 @@ describe("names", () => {
     expect(names).toEqual([...new Set(names)]);
   });
 
-  it("of ours begin with smmap_, and what follows is no option of Cyrus", () => {
+  it("of smmapd begin with smmap_, and the rest is not an option of Cyrus", () => {
     const ours = keys.filter(({ name }) => !cyrusOptions.has(name)).map(({ name }) => name);
     expect(ours.length).toBeGreaterThan(30);
     expect(ours.filter((name) => !name.startsWith("smmap_"))).toEqual([]);
     expect(ours.filter((name) => cyrusOptions.has(name.slice("smmap_".length)))).toEqual([]);
   });
 
-  it("of Cyrus are all there", () => {
+  it("of Cyrus are complete", () => {
     expect(cyrusOptions.size).toBe(556);
     expect([...cyrusOptions]).toEqual([...cyrusOptions].sort());
     expect([...cyrusOptions].filter((name) => !/^[a-z0-9_]+$/.test(name) || name.startsWith("smmap"))).toEqual([]);
@@ -31,14 +31,15 @@ describe("names", () => {
 });
 
 describe("definitions", () => {
-  it.each(keys)("$name has a default that its type takes", ({ name, type, default: value }) => {
+  it.each(keys)("$name has a default that is valid for its type", ({ name, type, default: value }) => {
     const config = configOf("");
     if (name === "configdirectory") expect(value).toBeNull();
-    else if (value === null && type !== "string" && type !== "path") expect(() => config[type](name)).toThrow("needed");
+    else if (value === null && type !== "string" && type !== "path")
+      expect(() => config[type](name)).toThrow("required");
     else expect(() => config[type](name)).not.toThrow();
   });
 
-  it("have words if they are a choice, and only then", () => {
+  it("have words if and only if they are a choice", () => {
     expect(keys.filter(({ type, values }) => (type === "choice") !== (values !== undefined))).toEqual([]);
   });
 
@@ -47,15 +48,15 @@ describe("definitions", () => {
     expect(secret.sort()).toEqual(["ldap_password", "proxy_password", "smmap_imap_password"]);
   });
 
-  it("list the presets that there are", () => {
+  it("list all presets", () => {
     expect(keys.find(({ name }) => name === "smmap_ldap_preset")?.values).toEqual(Object.keys(presets));
   });
 
-  it("are all read by somebody", () => {
+  it("are all read by the program", () => {
     const files = ["src", "adapters"].flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
     );
-    const readers = files.filter((name) => name.endsWith(".ts") && !/config\/(?:keys|cyrus-options)/.test(name));
+    const readers = files.filter((name) => name.endsWith(".ts") && !/(?:\/keys[-.]|cyrus-options)/.test(name));
     const code = readers.map((name) => readFileSync(join(root, name), "utf8")).join("\n");
     expect(keys.map(({ name }) => name).filter((name) => !code.includes(`"${name}"`))).toEqual([]);
   });
@@ -71,15 +72,15 @@ describe("the manual page", () => {
     }),
   );
 
-  it("has our options, in the same order, and no others", () => {
+  it("has all options, in the same order, and no others", () => {
     expect([...documented.keys()]).toEqual(keys.map(({ name }) => name));
   });
 
-  it.each(keys)("says of $name what the table says", (key) => {
+  it.each(keys)("has the text of $name as in the table", (key) => {
     expect(documented.get(key.name)).toEqual({ kind: kindOf(key), text: key.text });
   });
 
-  it("lists the older names that work", () => {
+  it("lists the deprecated names that work", () => {
     const older = [...page.matchAll(/`([a-z_]+)` \((?:now )?`([a-z_]+)`\)|`([a-z_]+)`\n?\s?\(`([a-z_]+)`\)/g)];
     const pairs = older.map((match) => [match[1] ?? match[3] ?? "", match[2] ?? match[4] ?? ""] as const);
     const config = configOf(pairs.map(([name]) => `${name}: 1\n`).join(""));

@@ -15,7 +15,7 @@ describe("which line counts", () => {
     expect(configOf(lines).string("postuser")).toBe(value);
   });
 
-  it("goes by the name of the service", () => {
+  it("depends on the name of the service", () => {
     const lines = "postuser: gen\nsmmap_postuser: a\nSmmapTwo_postuser: b\nsmmaptwo_smmap_query_timeout: 9s\n";
     expect(configOf(lines, { service: "SmmapTwo" }).string("postuser")).toBe("b");
     expect(configOf(lines, { service: "smmaptwo" }).duration("smmap_query_timeout")).toBe(9);
@@ -23,7 +23,7 @@ describe("which line counts", () => {
     expect(configOf(lines, { service: "lmtp" }).string("postuser")).toBe("gen");
   });
 
-  it("sets our own options by their plain name, and again by the service's", () => {
+  it("sets an option of smmapd by its plain name, and by the name with the service's prefix", () => {
     expect(configOf("smmap_pool_size: 3\n").integer("smmap_pool_size")).toBe(3);
     const both = "smmap_pool_size: 3\nsmmap_smmap_pool_size: 4\n";
     expect(configOf(both).integer("smmap_pool_size")).toBe(4);
@@ -47,13 +47,13 @@ describe("an option set twice", () => {
     );
   });
 
-  it("is none where one name has the prefix of the service and nobody knows the rest", () => {
+  it("is not an error if one name has the service's prefix and the rest is unknown", () => {
     expect(configOf("smmap_foo: z\nfoo: y\n").string("foo")).toBe("z");
   });
 });
 
 describe("deprecated names", () => {
-  it("still work, with a warning", () => {
+  it("work, with a warning", () => {
     const config = configOf("ldap_servers: ldap://a\n");
     expect(config.string("ldap_uri")).toBe("ldap://a");
     expect(config.warnings()).toEqual([
@@ -83,7 +83,7 @@ describe("deprecated names", () => {
     "ldap_servers: ldap://old\nldap_uri: ldap://new\n",
     "ldap_uri: ldap://new\nldap_servers: ldap://old\n",
     "ldap_uri: ldap://new\nsmmap_ldap_servers: ldap://old\n",
-  ])("give way to the new one: %j", (lines) => {
+  ])("are overridden by the new name: %j", (lines) => {
     expect(configOf(lines).string("ldap_uri")).toBe("ldap://new");
   });
 

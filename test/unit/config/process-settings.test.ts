@@ -32,7 +32,7 @@ describe("settings of the process", () => {
     expect(read(lines, env)).toMatchObject(expected);
   });
 
-  it("count processors for auto", () => {
+  it("with auto use the number of processors", () => {
     expect(read("smmap_workers: auto").workers).toBeGreaterThanOrEqual(1);
   });
 

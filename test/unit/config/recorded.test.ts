@@ -19,7 +19,7 @@ const lines = readFileSync(new URL("cyrus-3.6.1.jsonl", import.meta.url), "utf8"
   .split("\n");
 const recorded = lines.map((line) => JSON.parse(line) as Recorded);
 
-/** Options of Cyrus that are nothing to us. */
+/** Options of Cyrus that smmapd does not read. */
 const others: readonly KeyDefinition[] = [
   { name: "admins", type: "string", default: "", text: "" },
   { name: "userprefix", type: "string", default: "Other Users", text: "" },
@@ -31,7 +31,7 @@ function load(conf: string): Config {
   return new Config(parse({ "imapd.conf": `configdirectory: /tmp/xx\n${conf}`, ...included }), "smmap", others);
 }
 
-/** As cyr_info shows them. */
+/** Values as cyr_info shows them. */
 function values(config: Config): Record<string, string> {
   const shown: Record<string, string> = {
     virtdomains: config.choice("virtdomains"),
@@ -56,7 +56,7 @@ describe("what Cyrus refused", () => {
   it.each(recorded.filter(({ fatal }) => fatal !== undefined))("$conf", ({ conf, fatal = "" }) => {
     const found = errors(conf);
     expect(found).not.toEqual([]);
-    // It reads types and repetitions line by line, we do after the grammar, so that another error may come first.
+    // Cyrus checks types and repetitions line by line, smmapd after the syntax, so another error may come first.
     const isLate = /^(?:non-|invalid value|unparsable|option )/.test(fatal);
     if (!isLate) expect(found.map(words)).toContain(words(fatal));
   });
@@ -73,7 +73,7 @@ function errors(conf: string): readonly string[] {
   }
 }
 
-/** A message without what we add to it, and without the name of the file. */
+/** A message without the added hint and without the name of the file. */
 function words(message: string): string {
   return message.replace(/ of configuration file.*/, "");
 }

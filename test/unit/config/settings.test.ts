@@ -135,10 +135,10 @@ describe("settings", () => {
     ["smmap_socket_mode: 1777", "must be octal and at most 0777"],
     ["smmap_socket_mode: 668", "must be octal and at most 0777"],
     ["smmap_socket_mode: rw", "must be octal and at most 0777"],
-    ["smmap_listen: 1 2 1", "1 is there twice"],
+    ["smmap_listen: 1 2 1", "1 is listed twice"],
     ["smmap_listen: 1 99999", "99999: a port is at most 65535"],
-    ["smmap_policy_listen: 1 1", "1 is there twice"],
-    ["smmap_metrics_listen: 1 1", "1 is there twice"],
+    ["smmap_policy_listen: 1 1", "1 is listed twice"],
+    ["smmap_metrics_listen: 1 1", "1 is listed twice"],
     ["smmap_control_socket: control", "must be a path from the root, or disabled"],
     ["smmap_control_socket: /run/", "must be a path from the root, or disabled"],
     [`smmap_control_socket: /${"x".repeat(99)}`, "must have at most 99 octets"],
@@ -152,7 +152,7 @@ describe("settings", () => {
     expect(configErrorOf(() => settingsOf(`${line}\n`))).toBe(`imapd.conf:3: ${key}: ${problem} (value '${value}')`);
   });
 
-  it("pass on what a type refuses", () => {
+  it("pass on the error of a type", () => {
     expect(configErrorOf(() => settingsOf("smmap_log_format: xml\n"))).toContain("one of syslog, text, json");
   });
 });

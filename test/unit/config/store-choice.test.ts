@@ -19,13 +19,13 @@ describe("the store", () => {
     ["ldap_uri: ldap://a\nsmmap_ldap_filter: (mail=%u)\n", "ldap", "ldap_uri and smmap_ldap_filter are set"],
     ["proxy_password: x\n", "imap", "proxy_password is set, and no other store is described"],
     ["smmap_imap_password: x\n", "imap", "smmap_imap_password is set, and no other store is described"],
-    // A password alone never outweighs a store that the file describes.
+    // A password alone does not count if the file describes another store.
     [`proxy_password: x\n${sqlite}`, "sqlite", "sql_engine is sqlite, sql_database and smmap_sql_query are set"],
   ])("of %j is %s", (lines, name, reason) => {
     expect(chooseStore(configOf(lines))).toEqual({ name, reason });
   });
 
-  it("goes by the name of the service", () => {
+  it("depends on the name of the service", () => {
     const lines = "ldap_uri: ldap://a\ntwo_ldap_filter: (mail=%u)\nsmmap_imap_server: a\ntwo_smmap_store: ldap\n";
     expect(chooseStore(configOf(lines)).name).toBe("imap");
     expect(chooseStore(configOf(lines, { service: "two" })).name).toBe("ldap");
@@ -40,15 +40,15 @@ describe("the store", () => {
     "sql_engine: mysql\nsql_database: a\nsmmap_sql_query: SELECT 1\n",
     "sql_database: a\nsmmap_sql_query: SELECT 1\n",
     "lmtp_ldap_uri: ldap://a\n",
-  ])("of %j is not known", (lines) => {
+  ])("of %j is an error", (lines) => {
     expect(configErrorOf(() => chooseStore(configOf(lines)))).toMatch(/smmap_store: no store is configured: set /);
   });
 
-  it.each([sqlite + ldap, sqlite + imap, ldap + imap])("may not be two: %j", (lines) => {
+  it.each([sqlite + ldap, sqlite + imap, ldap + imap])("is an error if two are described: %j", (lines) => {
     expect(configErrorOf(() => chooseStore(configOf(lines)))).toContain("several stores are configured");
   });
 
-  it("may not be three, and the error lists them", () => {
+  it("is an error if three are described, and the error lists them", () => {
     expect(configErrorOf(() => chooseStore(configOf(sqlite + ldap + imap)))).toBe(
       "imapd.conf: smmap_store: several stores are configured, name one of them here: " +
         "sqlite (sql_engine is sqlite, sql_database and smmap_sql_query are set), " +

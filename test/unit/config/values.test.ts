@@ -1,4 +1,4 @@
-/** Expectations were measured with cyr_info of Cyrus 3.6.1; BYTESIZE, which it lacks, by the source of 3.12. */
+/** Expected values were measured with cyr_info of Cyrus 3.6.1; those of BYTESIZE, which it lacks, are from the source of 3.12. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytes, choice, duration, integer, switchType } from "../../../src/config/values.ts";

@@ -15,7 +15,7 @@ describe("an action", () => {
     expect(actionFor(verdict, texts, { overQuotaIsPermanent: true, failureIsAccepted: false })).toBe(permanent);
   });
 
-  it("for a failure neither refuses for good nor accepts", () => {
+  it("for a failure neither rejects permanently nor accepts", () => {
     expect(failureAction(texts)).toBe("DEFER_IF_PERMIT 4.3.0 Later");
   });
 });

@@ -3,7 +3,7 @@ import { sameButForCase } from "../../../src/engine/folder-case.ts";
 
 const folders = [["Lists"], ["Lists", "Dev"], ["LISTS", "Dev"], ["Straße"], ["Entwürfe"], ["v1.2"], ["İstanbul"]];
 
-describe("paths that differ in case alone", () => {
+describe("paths that differ in case only", () => {
   it.each<[wanted: string[], found: string[][]]>([
     [["lists"], [["Lists"]]],
     [["LISTS"], [["Lists"]]],
@@ -18,7 +18,7 @@ describe("paths that differ in case alone", () => {
     [["list"], []],
     [["lists/dev"], []],
     [["lists", "dev", "x"], []],
-    // As Postfix folds what came in UTF-8.
+    // As Postfix folds UTF-8.
     [["strasse"], [["Straße"]]],
     [["entwürfe"], [["Entwürfe"]]],
     [["entwurfe"], []],
@@ -29,7 +29,7 @@ describe("paths that differ in case alone", () => {
     expect(sameButForCase(wanted, folders)).toEqual(found);
   });
 
-  it("are each told once", () => {
+  it("are each returned once", () => {
     expect(sameButForCase(["a"], [["A"], ["A"], ["A"]])).toEqual([["A"]]);
   });
 });

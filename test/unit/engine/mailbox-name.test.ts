@@ -34,7 +34,7 @@ describe("modified UTF-7", () => {
     expect(decodeModifiedUtf7(encoded)).toBe(text);
   });
 
-  it("is printable ASCII, and can be read back, so no two texts share a name (property)", () => {
+  it("is printable ASCII and can be decoded, so no two texts have the same name (property)", () => {
     const anyText = fc.string({ unit: "binary", maxLength: 40 });
     fc.assert(
       fc.property(anyText, (text) => {
@@ -46,11 +46,11 @@ describe("modified UTF-7", () => {
     );
   });
 
-  it.each(["&AGE", "&AGEA-", "a&", "&é"])("%j is none, and stays as it is", (text) => {
+  it.each(["&AGE", "&AGEA-", "a&", "&é"])("%j is not modified UTF-7, and is returned unchanged", (text) => {
     expect(decodeModifiedUtf7(text)).toBe(text);
   });
 
-  it("names the original's folders as the original does", () => {
+  it("has the original's names of folders", () => {
     const { mailboxes, queries, rules } = loadGolden("charset");
     const recipients = new RecipientParser(rules);
     const names = new Set(mailboxes.map(({ internal }) => internal));
@@ -79,7 +79,7 @@ describe("the internal name", () => {
     [share, "Public"],
     [{ ...share, folders: ["Public", "v1.2", "Straße"] }, "Public.v1^2.Stra&AN8-e"],
     [{ ...share, domain: "dom.test" }, "dom.test!Public"],
-    // A user's name is no folder's: it is not encoded.
+    // The name of a user is not encoded.
     [{ ...fred, user: "fré&d" }, "user.fré&d"],
   ])("of case %# is %j", (mailbox, name) => {
     expect(internalName(mailbox)).toBe(name);

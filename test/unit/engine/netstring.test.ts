@@ -4,7 +4,7 @@ import { encodeNetstring, NetstringDecoder, ProtocolError } from "../../../src/e
 
 const PAYLOAD_MAX = 1000;
 
-/** Everything that a decoder makes of chunks: payloads, then the words of the error that ended it, if one did. */
+/** The result of decoding chunks: payloads, then the text of the error that ended decoding, if any. */
 function decode(chunks: readonly (string | Buffer)[], options: { end?: boolean; max?: number } = {}): string[] {
   const decoder = new NetstringDecoder(options.max ?? PAYLOAD_MAX);
   const out: string[] = [];
@@ -14,7 +14,7 @@ function decode(chunks: readonly (string | Buffer)[], options: { end?: boolean; 
       decoder.write(bytes);
       for (let payload = decoder.next(); payload !== null; payload = decoder.next()) out.push(payload);
       decoder.keep();
-      // The next chunk may come to lie in the same place.
+      // The next chunk may be read into the same buffer.
       bytes.fill(",");
     }
     if (options.end) decoder.end();
@@ -34,19 +34,19 @@ describe("a stream of netstrings", () => {
   const payloads = ["cyrus fred", "", "x,y:z", "\0\xff\r\n", "12:cyrus fred,", "a".repeat(300)];
   const stream = payloads.map(encodeNetstring).join("");
 
-  it("comes out whole, cut at any one byte", () => {
+  it("is decoded completely when it is split at any octet", () => {
     for (let cut = 0; cut <= stream.length; cut++) {
       expect(decode([stream.slice(0, cut), stream.slice(cut)], { end: true }), `cut at ${cut}`).toEqual(payloads);
     }
   });
 
-  it("comes out whole in pieces of any size", () => {
+  it("is decoded completely in chunks of any size", () => {
     for (let size = 1; size <= stream.length; size++) {
       expect(decode(pieces(stream, size), { end: true }), `pieces of ${size}`).toEqual(payloads);
     }
   });
 
-  it("comes out whole under any chunking (property)", () => {
+  it("is decoded completely with any chunks (property)", () => {
     const anyPayload = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes).toString("latin1"));
     fc.assert(
       fc.property(fc.array(anyPayload, { maxLength: 20 }), fc.array(fc.nat({ max: 60 })), (sent, sizes) => {
@@ -62,14 +62,14 @@ describe("a stream of netstrings", () => {
     );
   });
 
-  it("does not write into the chunks it was given", () => {
+  it("does not change the chunks", () => {
     const first = Buffer.from("10:cyrus");
     const second = Buffer.from(" fred,6:cyr");
     expect(decode([first, second, "us ,"])).toEqual(["cyrus fred", "cyrus "]);
     expect([first.toString(), second.toString()]).toEqual(["10:cyrus", " fred,6:cyr"]);
   });
 
-  it("waits for more without an error, wherever it stops", () => {
+  it("has no error when it stops at any octet", () => {
     for (let cut = 0; cut < "10:cyrus fred,".length; cut++) {
       expect(decode(["10:cyrus fred,".slice(0, cut)])).toEqual([]);
     }
@@ -83,7 +83,7 @@ describe("a length", () => {
     ["0001:a,", ["a"]],
     [`${"0".repeat(900)}1:a,`, ["a"]],
     [encodeNetstring("a".repeat(PAYLOAD_MAX)), ["a".repeat(PAYLOAD_MAX)]],
-  ])("%.20s… is fine", (stream, expected) => {
+  ])("%.20s… is accepted", (stream, expected) => {
     expect(decode([stream])).toEqual(expected);
     expect(decode(pieces(stream, 1))).toEqual(expected);
   });
@@ -110,16 +110,16 @@ describe("a length", () => {
     expect(decode(pieces(stream, 1))).toEqual([`! ${words}`]);
   });
 
-  it("that is too great is refused at its first digit too many, before any payload", () => {
+  it("that is too large is refused at the digit that exceeds the limit, before any payload", () => {
     expect(decode(["999"])).toEqual([]);
     expect(decode(["1000"])).toEqual([]);
     expect(decode(["1001"])).toEqual(["! request size doesn't match length"]);
   });
 
-  it("of zeros is bounded, though zeros do not make it greater", () => {
+  it("of zeros has a bound, although zeros do not increase it", () => {
     expect(decode(["0".repeat(PAYLOAD_MAX)])).toEqual([]);
     expect(decode(pieces("0".repeat(PAYLOAD_MAX + 1), 1))).toEqual(["! missing length"]);
-    // The fault is the same one however the stream is cut.
+    // The error is the same for any chunks.
     for (const stream of [`${"0".repeat(PAYLOAD_MAX)}1:a,`, `${"0".repeat(PAYLOAD_MAX + 1)}9999:`]) {
       expect(decode([stream])).toEqual(["! missing length"]);
       expect(decode(pieces(stream, 1))).toEqual(["! missing length"]);
@@ -128,13 +128,13 @@ describe("a length", () => {
 });
 
 describe("a terminator", () => {
-  it.each(["10:cyrus fred;", "10:cyrus fred\n", "9:cyrus fred,", "0:a,"])("that is none: %j", (stream) => {
+  it.each(["10:cyrus fred;", "10:cyrus fred\n", "9:cyrus fred,", "0:a,"])("is missing in %j", (stream) => {
     expect(decode([stream])).toEqual(["! missing terminator"]);
     expect(decode(pieces(stream, 1))).toEqual(["! missing terminator"]);
   });
 });
 
-it("what was right before a fault comes out first", () => {
+it("payloads before a fault are decoded first", () => {
   expect(decode(["1:a,1:b,x"])).toEqual(["a", "b", "! missing length"]);
   expect(decode(pieces("1:a,1:b,x", 1))).toEqual(["a", "b", "! missing length"]);
 });
@@ -155,7 +155,7 @@ it.each([
   expect(decode(pieces(stream, 1), { end: true })).toEqual(expected);
 });
 
-it("bytes that wait are counted, and not kept once they are decoded", () => {
+it("pending octets are counted, and not kept after they are decoded", () => {
   const decoder = new NetstringDecoder(PAYLOAD_MAX);
   expect(decoder.pending).toBe(0);
   decoder.write(Buffer.from("1:a,10:cy"));
@@ -177,7 +177,7 @@ it("an encoded payload is counted in octets", () => {
   expect(encodeNetstring("\xc3\xa9")).toBe("2:\xc3\xa9,");
 });
 
-it("a fault is an error of its own kind, with a message for the client", () => {
+it("a fault is a ProtocolError with a message for the client", () => {
   const error = new ProtocolError("missing length");
   expect(error).toBeInstanceOf(Error);
   expect(error.name).toBe("ProtocolError");

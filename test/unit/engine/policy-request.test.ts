@@ -31,7 +31,7 @@ function decodeAll(stream: string, size: number): string[] {
 }
 
 describe("the stream", () => {
-  it("is cut at empty lines, however it is chunked", () => {
+  it("is split at empty lines with any chunks", () => {
     const stream = `${request}\n\nx=1\n\n${request}\n\n`;
     for (let size = 1; size <= stream.length; size++) {
       expect(decodeAll(stream, size)).toEqual([request, "x=1", request]);
@@ -42,7 +42,7 @@ describe("the stream", () => {
     expect(decodeAll("recipient=fr\xe9d\xff\n\n", 3)).toEqual(["recipient=fr\xe9d\xff"]);
   });
 
-  it("has requests of a limited length, whether or not they end", () => {
+  it("has requests of a limited length, complete or not", () => {
     const decoder = new PolicyDecoder(10);
     decoder.write(Buffer.from(`${"x".repeat(10)}\n\n`));
     expect(decoder.next()).toBe("x".repeat(10));
@@ -61,8 +61,8 @@ describe("the stream", () => {
   });
 });
 
-describe("any bytes", () => {
-  it("come out as they went in, cut at empty lines, or are refused", () => {
+describe("any octets", () => {
+  it("are returned unchanged and split at empty lines, or are refused", () => {
     const stream = fc.array(fc.oneof(fc.constant("\n"), fc.constant("recipient="), fc.string()), { maxLength: 30 });
     fc.assert(
       fc.property(stream, fc.integer({ min: 1, max: 40 }), (parts, size) => {
@@ -104,7 +104,7 @@ describe("a request", () => {
     ["request=junk\nrecipient=fred", "the request is not smtpd_access_policy"],
     ["request=smtpd_access_policy\nEHLO there", "a line has no ="],
     ["request=smtpd_access_policy\r\nrecipient=fred", "the request is not smtpd_access_policy"],
-  ])("is none: %j", (text, problem) => {
+  ])("is invalid: %j", (text, problem) => {
     expect(() => parsePolicyRequest(text)).toThrow(problem);
     expect(() => parsePolicyRequest(text)).toThrow(ProtocolError);
   });

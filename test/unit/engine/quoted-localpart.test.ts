@@ -12,7 +12,7 @@ describe("a quoted local part", () => {
     ['""@dom.test', "@dom.test"],
     ['"o b"@', "o b@"],
     ['"\xc3\xa9 \xff"@dom.test', "\xc3\xa9 \xff@dom.test"],
-    // None, or not the whole of it.
+    // Not a quoted string, or not the whole local part.
     ["fred@dom.test", null],
     ["o b@dom.test", null],
     ['"o b@dom.test', null],

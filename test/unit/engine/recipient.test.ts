@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RecipientParser, type RecipientRules } from "../../../src/engine/recipient.ts";
 
-/** What an imapd.conf without any of our keys says. */
+/** The rules of an imapd.conf without any keys of smmapd. */
 const defaults: RecipientRules = {
   virtualDomains: false,
   defaultDomain: "internal",
@@ -13,7 +13,7 @@ const defaults: RecipientRules = {
 };
 const virtual: Partial<RecipientRules> = { virtualDomains: true, defaultDomain: "home.test" };
 
-/** A key in UTF-8, as it comes from the wire. */
+/** A key in UTF-8, as it is received. */
 function bytes(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
@@ -74,7 +74,7 @@ describe("with virtual domains", () => {
     ["", null],
   ]);
 
-  it("keeps the domain apart from a local part that holds one", () => {
+  it("distinguishes the domain from a local part that contains one", () => {
     const recipients = new RecipientParser({ ...defaults, ...virtual });
     expect(recipients.parse("fred@dom.test@home.test")).toMatchObject({ user: "fred@dom.test", domain: null });
     expect(recipients.parse("fred@dom.test")).toMatchObject({ user: "fred", domain: "dom.test" });
@@ -82,7 +82,7 @@ describe("with virtual domains", () => {
 });
 
 describe("the default domain", () => {
-  describe("counts in any case while addresses are folded", () => {
+  describe("is compared without regard to case while addresses are folded", () => {
     table({ ...virtual, defaultDomain: "Home.Test" }, [
       ["fred@home.test", "fred"],
       ["fred@HOME.TEST", "fred"],
@@ -90,14 +90,14 @@ describe("the default domain", () => {
       ["+Public@HOME.test", "shared > Public"],
     ]);
   });
-  describe("counts as it is written while they are not", () => {
+  describe("is compared exactly while addresses are not folded", () => {
     table({ ...virtual, downcase: false }, [
       ["fred@home.test", "fred"],
       ["fred@Home.test", "fred@Home.test"],
       ["+Public@Home.test", null],
     ]);
   });
-  describe("is internal where nothing is set", () => {
+  describe("is internal if it is not set", () => {
     table({ virtualDomains: true }, [
       ["fred@internal", "fred"],
       ["fred@dom.test", "fred@dom.test"],
@@ -132,7 +132,7 @@ describe("the detail", () => {
     ["fred+LiStS", "fred > LiStS"],
     ["FRED+LISTS", "fred > LISTS"],
     ["fred+ÉTÉ", "fred > ÉTÉ"],
-    // A separator in the local part makes no levels.
+    // A separator in the local part does not separate levels.
     ["fred/lists", "fred/lists"],
     ["fred.lists+a/b", "fred.lists > a > b"],
   ]);
@@ -208,7 +208,7 @@ describe("postuser", () => {
       ["bb@dom.test", null],
       ["bbb+Public", "bbb > Public"],
       ["b+Public", "b > Public"],
-      // The empty local part has lost its meaning.
+      // The empty local part is no longer the postuser.
       ["+Public", null],
       ["+fred", null],
       ["", null],
@@ -236,7 +236,7 @@ describe("postuser", () => {
       ["bb+Public", "bb > Public"],
     ]);
   });
-  describe("with a domain leads to folders of the default domain", () => {
+  describe("with a domain stands for folders of the default domain", () => {
     table({ ...virtual, postuser: "bb@dom.test" }, [
       ["bb+Public@dom.test", "shared > Public"],
       ["BB+Public@DOM.TEST", "shared > Public"],
@@ -245,7 +245,7 @@ describe("postuser", () => {
       ["bb@dom.test", null],
     ]);
   });
-  describe("with a domain, without virtual domains, is not what the domain is dropped from", () => {
+  describe("with a domain, without virtual domains, does not match a local part without its domain", () => {
     table({ postuser: "bb@dom.test" }, [["bb+Public@dom.test", "bb > Public"]]);
   });
   describe("with a domain, without virtual domains, matches a local part of that spelling", () => {
@@ -253,23 +253,23 @@ describe("postuser", () => {
   });
 });
 
-describe("departures from the original", () => {
-  describe('"!" leads to no other domain', () => {
+describe("differences from the original", () => {
+  describe('"!" does not address another domain', () => {
     table({ ...virtual, separator: "." }, [
       ["+dom.test!Public", null],
       ["+home.test!Public", null],
       ["+home.test!user.fred", null],
       ["+Public.a!b", null],
       ["+!", null],
-      // Without a shared address it never did.
+      // In an address of a user it never did.
       ["fred+a!b", "fred > a!b"],
       ["a!fred", "a!fred"],
     ]);
   });
-  describe('"!" is a letter like others without virtual domains', () => {
+  describe('"!" is an ordinary character without virtual domains', () => {
     table({}, [["+a!b", "shared > a!b"]]);
   });
-  describe("deleted folders are not there", () => {
+  describe("deleted folders are absent", () => {
     table({ separator: "." }, [
       ["+DELETED.Public.6B02A7B3", null],
       ["+.DELETED.Public.6B02A7B3", null],
@@ -280,7 +280,7 @@ describe("departures from the original", () => {
       ["DELETED", "deleted"],
     ]);
   });
-  describe("an empty local part is nobody", () => {
+  describe("an empty local part has no mailbox", () => {
     table({ ...virtual, postuser: "bb" }, [
       ["+fred", null],
       ["+fred@home.test", null],
@@ -299,22 +299,22 @@ describe("option -p", () => {
     ["+", null],
   ]);
 
-  it("leaves no detail behind", () => {
+  it("removes the detail", () => {
     const recipients = new RecipientParser({ ...defaults, skipPlus: true });
     expect(recipients.parse("fred+Lists@dom.test")).toMatchObject({ detail: null, address: "fred@dom.test" });
   });
 });
 
-describe("octets that are no UTF-8", () => {
+describe("octets that are not UTF-8", () => {
   it.each([
     ["fred+\xff", ["\ufffd"]],
     ["fred+a\xe9b", ["a\ufffdb"]],
-    // A sequence that breaks off is one fault; octets that start nothing are one each.
+    // A truncated sequence is one fault; octets that start no sequence are one fault each.
     ["fred+\xe6\x97", ["\ufffd"]],
     ["fred+\xe6\x97/a", ["\ufffd", "a"]],
     ["fred+\xf0\x9f\x98x", ["\ufffdx"]],
     ["fred+\x80\x80", ["\ufffd\ufffd"]],
-    // Too long a spelling, a surrogate, beyond Unicode: a separator cannot be smuggled in.
+    // Overlong forms, surrogates and values beyond Unicode are not decoded to a separator.
     ["fred+\xc0\xaf", ["\ufffd\ufffd"]],
     ["fred+\xe0\x80\xaf", ["\ufffd\ufffd\ufffd"]],
     ["fred+\xed\xa0\x80", ["\ufffd\ufffd\ufffd"]],
@@ -325,12 +325,12 @@ describe("octets that are no UTF-8", () => {
     expect(new RecipientParser(defaults).parse(key)).toMatchObject({ kind: "user", user: "fred", folders });
   });
 
-  it("at the start of the key: a byte order mark makes another user", () => {
+  it("a byte order mark at the start of the key is part of the user's name", () => {
     expect(locate({}, "\xef\xbb\xbffred")).toBe("\ufefffred");
   });
 });
 
-describe("address and detail, for stores that want the text", () => {
+describe("address and detail, for stores that use the text", () => {
   it.each<[Partial<RecipientRules>, string, string, string | null]>([
     [{}, "Fred", "fred", null],
     [{}, "Fred@Dom.Test", "fred@dom.test", null],
@@ -348,7 +348,7 @@ describe("address and detail, for stores that want the text", () => {
   });
 });
 
-describe("taking an address apart", () => {
+describe("splitting an address", () => {
   it.each<[Partial<RecipientRules>, string, object]>([
     [
       {},
@@ -368,7 +368,7 @@ describe("taking an address apart", () => {
   });
 });
 
-it("an address without a mailbox says why", () => {
+it("an address that no mailbox can have has a reason", () => {
   const reasons = ["+", "", "+DELETED/a"].map((key) => new RecipientParser(defaults).parse(key));
   expect(reasons).toEqual([
     { kind: "none", reason: "a shared address that names no folder" },
@@ -399,7 +399,7 @@ describe("any octets at all (property)", () => {
     likely.map((parts) => parts.join("")),
   );
 
-  it("make a mailbox without an empty level, or none, and never an error", () => {
+  it("give a mailbox without an empty level, or none, and never an error", () => {
     fc.assert(
       fc.property(anyRules, anyKey, (rules, key) => {
         const mailbox = new RecipientParser(rules).parse(key);

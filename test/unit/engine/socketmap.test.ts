@@ -4,11 +4,11 @@ import { parseRequest } from "../../../src/engine/socketmap.ts";
 it.each([
   ["cyrus fred", "cyrus", "fred"],
   ["cyrus fred@dom.test", "cyrus", "fred@dom.test"],
-  // Any map name, also none.
+  // Any name of a map, also none.
   ["x fred", "x", "fred"],
   [" fred", "", "fred"],
   ["\xff\xfe fred", "\xff\xfe", "fred"],
-  // The key starts after the first space and is never trimmed.
+  // The key starts after the first space and is not trimmed.
   ["cyrus ", "cyrus", ""],
   [" ", "", ""],
   ["cyrus  fred", "cyrus", " fred"],
@@ -21,7 +21,7 @@ it.each([
   ["cyrus fred\0", "cyrus", "fred"],
   ["cyrus fred\0tail", "cyrus", "fred"],
   ["cyrus \0fred", "cyrus", ""],
-])("%j asks map %j for %j", (payload, map, key) => {
+])("%j is a request to map %j with key %j", (payload, map, key) => {
   expect(parseRequest(payload)).toEqual({ map, key });
 });
 

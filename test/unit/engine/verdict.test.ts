@@ -34,7 +34,7 @@ function quota(resource: QuotaUsage["resource"], used: number, limit: number): Q
 
 describe("quota", () => {
   it.each<[QuotaUsage["resource"], number, number, boolean]>([
-    // STORAGE, octets: full is fine.
+    // STORAGE may reach its limit.
     ["STORAGE", 1023, 1024, false],
     ["STORAGE", 1024, 1024, false],
     ["STORAGE", 1025, 1024, true],
@@ -62,7 +62,7 @@ describe("quota", () => {
   });
 
   it.each<[QuotaUsage["resource"], number, number, number, Verdict]>([
-    // The message must fit: to the brim, and not an octet more.
+    // The message must fit below or exactly to the limit.
     ["STORAGE", 1000, 1024, 0, "accept"],
     ["STORAGE", 1000, 1024, 24, "accept"],
     ["STORAGE", 1000, 1024, 25, "over-quota"],
@@ -76,7 +76,7 @@ describe("quota", () => {
     expect(decide(inbox, present(null, quota(resource, used, limit)), size)).toBe(verdict);
   });
 
-  it("is over when any of several resources is, in whatever order", () => {
+  it("is exceeded if any of several resources is, in any order", () => {
     const roomy = quota("STORAGE", 1, 1024);
     const full = quota("MESSAGE", 3, 3);
     expect(decide(inbox, present(null, roomy, full))).toBe("over-quota");
@@ -104,7 +104,7 @@ describe("rights and existence", () => {
     ["an ordinary address of a shared folder, with p", inbox, present("p"), "accept"],
     ["an ordinary address of a shared folder, with l", inbox, present("lrs"), "denied"],
     ["an ordinary address of a shared folder, with neither", inbox, present(""), "absent"],
-    // Rights come before quota.
+    // Rights are checked before quota.
     ["full, with p", shared, present("lp", full), "over-quota"],
     ["full, with l", shared, present("l", full), "denied"],
     ["full, with neither", shared, present("", full), "absent"],
@@ -133,12 +133,12 @@ describe("replies", () => {
     expect(replyTo(outcome, "fred@dom.test", { overQuotaIsPermanent: true, failureIsAccepted: false })).toBe(permanent);
   });
 
-  it("give the key back byte for byte", () => {
+  it("contain the key byte for byte", () => {
     const key = " Fr\xe9d+\xff@Dom ";
     expect(replyTo("accept", key, { overQuotaIsPermanent: false, failureIsAccepted: false })).toBe(`OK ${key}`);
   });
 
-  it("name the mailbox that was found, in bytes, where the key is not wanted", () => {
+  it("contain the name of the mailbox as a byte string with smmap_reply_value: mailbox", () => {
     const lists: MailboxId = { ...inbox, folders: ["Entwürfe", "v1.2"], detail: "Entwürfe/v1.2" };
     const facts: MailboxPresent = { exists: true, rights: null, quotas: [] };
     expect(nameAsValue(lists, facts)).toBe("user.fred.Entw&APw-rfe.v1^2");
@@ -147,7 +147,7 @@ describe("replies", () => {
     expect(nameAsValue(shared, facts)).toBe("Public");
   });
 
-  it("to a malformed request have the original's words", () => {
+  it("to a malformed request have the original's text", () => {
     expect(replyToBadProtocol("missing key")).toBe("PERM Bad protocol (missing key)");
   });
 });
@@ -159,9 +159,9 @@ describe("explanations", () => {
     [nowhere, null, "no mailbox can have this address: an empty domain"],
     [inbox, { exists: false }, "the store says that there is no such mailbox"],
     [inbox, null, "the store says that there is no such mailbox"],
-    [shared, present(null), "a shared folder without rights is as good as absent"],
+    [shared, present(null), "a shared folder without rights counts as absent"],
     [shared, present("lrs"), "the folder may be seen (l) but not posted to (p)"],
-    [shared, present("r"), "the folder may be neither seen (l) nor posted to (p), so it is as good as absent"],
+    [shared, present("r"), "the folder may be neither seen (l) nor posted to (p), so it counts as absent"],
     [inbox, present(null), "the mailbox exists, may be posted to and is within its quota"],
     [shared, present("p"), "the mailbox exists, may be posted to and is within its quota"],
     [inbox, present(null, quota("STORAGE", 5, 4)), "quota root user.fred: 5 octets are over the limit of 4"],
@@ -176,7 +176,7 @@ describe("explanations", () => {
 });
 
 describe("without facts", () => {
-  it.each(["failed", "timeout"] as const)("%s is temporary, unless mail is to be taken then", (failure) => {
+  it.each(["failed", "timeout"] as const)("%s is temporary, unless failures are accepted", (failure) => {
     const policy = { overQuotaIsPermanent: false, failureIsAccepted: false };
     expect(decideWithoutFacts(failure, policy)).toBe(failure);
     expect(decideWithoutFacts(failure, { ...policy, failureIsAccepted: true })).toBe("accept");

@@ -163,7 +163,7 @@ describe("a mistake in the configuration", () => {
     [
       "a unit that nobody says",
       { smmap_ldap_preset: "generic", smmap_ldap_usage_attribute: "used" },
-      /smmap_ldap_quota_unit: is needed here: one of b, k, m, g/,
+      /smmap_ldap_quota_unit: is required here: one of b, k, m, g/,
     ],
     [
       "a preset's unit for another attribute",

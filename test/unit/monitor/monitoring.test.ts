@@ -104,7 +104,7 @@ describe("docs/monitoring.md", () => {
   });
 
   it("uses only existing metrics and labels in its alerts", () => {
-    const alarms = /What is worth an alarm:\n\n```\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+    const alarms = /Conditions for alarms:\n\n```\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
     const named = [...alarms.matchAll(/smmapd_\w+/g)].map(([name]) => name);
     expect(named.length).toBeGreaterThan(4);
     expect(named.filter((name) => !metrics.has(name))).toEqual([]);

@@ -12,8 +12,8 @@ import {
   StoreError,
 } from "../../../src/store/store.ts";
 
-describe("the memory of verdicts", () => {
-  it("holds what it was told, as long as the data version is the same", () => {
+describe("the accept cache", () => {
+  it("contains added requests while the data version is the same", () => {
     const memory = new AcceptCache(10);
     expect(memory.has("m fred", 1)).toBe(false);
     memory.add("m fred", 1);
@@ -23,7 +23,7 @@ describe("the memory of verdicts", () => {
     expect(memory.has("m fred", 1)).toBe(false);
   });
 
-  it("holds nothing while nobody can tell the dataVersion, nor what was decided under another one", () => {
+  it("contains nothing without a data version, nor requests of another one", () => {
     const memory = new AcceptCache(10);
     expect(memory.has("m fred", null)).toBe(false);
     memory.add("m fred", null);
@@ -40,7 +40,7 @@ describe("the memory of verdicts", () => {
     expect(memory.has("m fred", 1)).toBe(false);
   });
 
-  it("holds no request of a length that no address has", () => {
+  it("does not contain requests longer than any address", () => {
     const memory = new AcceptCache(10);
     const long = `m ${"x".repeat(400)}`;
     memory.has(long, 1);
@@ -49,7 +49,7 @@ describe("the memory of verdicts", () => {
     expect(memory.counts).toMatchObject({ entries: 0 });
   });
 
-  it("forgets first what was not asked for, and is never larger than it may be", () => {
+  it("evicts requests without hits first, and never exceeds its size", () => {
     const memory = new AcceptCache(100);
     memory.has("fred", 1);
     memory.add("fred", 1);
@@ -65,7 +65,7 @@ describe("the memory of verdicts", () => {
     expect(memory.has("fred", 1)).toBe(false);
   });
 
-  it("rests while it does not pay, and is tried again", () => {
+  it("is disabled while hits are rare, and is tried again", () => {
     const memory = new AcceptCache(10);
     const ask = (request: string) => {
       const dataVersion = memory.isEnabled() ? 1 : null;
@@ -79,7 +79,7 @@ describe("the memory of verdicts", () => {
     for (let i = 0; i < 100; i++) expect(ask("fred")).toBe(true);
   });
 
-  it("of no size is never awake", () => {
+  it("of size 0 is never enabled", () => {
     const memory = new AcceptCache(0);
     for (let i = 0; i < 10; i++) expect(memory.isEnabled()).toBe(false);
   });
@@ -134,7 +134,7 @@ describe("a socketmap handler with an accept cache", () => {
     return { store, ask: (key: string) => answering.respond(`m ${key}`, new Lookup(), "client") };
   }
 
-  it("asks the store once for each request of one data version, and gives the same reply", () => {
+  it("looks each request up once per data version, and gives the same reply", () => {
     const { store, ask } = responder();
     for (const key of ["fred", "Fred"]) {
       const reply = ask(key);
@@ -147,7 +147,7 @@ describe("a socketmap handler with an accept cache", () => {
     expect(store.asked).toHaveLength(3);
   });
 
-  it("asks anew for who is absent or full, and after a failure", () => {
+  it("looks absent and full mailboxes up each time, and repeats after a failure", () => {
     const { store, ask } = responder();
     for (const key of ["nobody", "nobody"]) expect(ask(key)).toMatch(/NOTFOUND/);
     for (const key of ["full", "full"]) expect(ask(key)).toMatch(/Over quota/);
@@ -159,7 +159,7 @@ describe("a socketmap handler with an accept cache", () => {
     expect(store.asked).toEqual(["nobody", "nobody", "fred", "fred"]);
   });
 
-  it("does not remember what was asked under another data version", async () => {
+  it("does not cache a look-up that began under another data version", async () => {
     const { store, ask } = responder();
     let go = () => {};
     store.delay = new Promise((resolve) => {
@@ -175,7 +175,7 @@ describe("a socketmap handler with an accept cache", () => {
     expect(store.asked).toEqual(["fred", "full", "fred"]);
   });
 
-  it("remembers nothing where the reply names the mailbox", () => {
+  it("caches nothing if the reply contains the mailbox' name", () => {
     const { store, ask } = responder("mailbox");
     expect(ask("fred")).toBe("12:OK user.fred,");
     expect(ask("fred")).toBe("12:OK user.fred,");

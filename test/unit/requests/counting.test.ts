@@ -1,4 +1,4 @@
-/** Each answer is counted once, as what it was. */
+/** Each answer is counted once, with its status and reason. */
 import { describe, expect, it } from "vitest";
 import { type MemoryFault, memoryVillage } from "../../../fixtures/memory-store.ts";
 import { silentLog } from "../../../fixtures/store-conformance.ts";
@@ -51,7 +51,7 @@ describe.each([false, true])("answers, promised: %s", (promises) => {
     ["@village.example", "NOTFOUND absent"],
     ["+Public/Look@village.example", "PERM denied"],
     ["dora@village.example", "TEMP over-quota"],
-  ])("%s: %s", async (address, expected) => {
+  ])("a request for %s is counted as %s", async (address, expected) => {
     const { tally, ask, counted } = serve({ promises });
     await ask(`cyrus ${address}`);
     await ask(`cyrus ${address}`);
@@ -66,7 +66,7 @@ describe.each([false, true])("answers, promised: %s", (promises) => {
     ["hang", "TIMEOUT timeout", "timeout"],
     ["garbage", "TEMP failed", "invalid-data"],
     ["denied", "TEMP failed", "denied"],
-  ] as const)("of a store that is at fault (%s): %s", async (fault, expected, code) => {
+  ] as const)("of a store with the fault %s are counted as %s", async (fault, expected, code) => {
     const { tally, ask, counted } = serve({ promises, fault });
     await ask("cyrus anna@village.example");
     expect(counted()).toEqual([`cyrus ${expected} 1`]);
@@ -77,7 +77,7 @@ describe.each([false, true])("answers, promised: %s", (promises) => {
 });
 
 describe("answers", () => {
-  it("are counted with what was said, whatever the reason", async () => {
+  it("are counted with the status of the reply, whatever the reason", async () => {
     const permanent = serve({ policy: { overQuotaIsPermanent: true, failureIsAccepted: false } });
     await permanent.ask("cyrus dora@village.example");
     expect(permanent.counted()).toEqual(["cyrus PERM over-quota 1"]);
@@ -87,14 +87,14 @@ describe("answers", () => {
     expect(lenient.counted().sort()).toEqual(["access DUNNO failed 1", "cyrus OK failed 1"]);
   });
 
-  it("to what is no request", async () => {
+  it("to an invalid request are counted without a map", async () => {
     const { responder, ask, counted } = serve();
     await ask("cyrus");
     responder.refuse("missing length", "test");
     expect(counted()).toEqual(["(none) PERM protocol 2"]);
   });
 
-  it("of an access map, in its words", async () => {
+  it("of an access map are counted with the code of the action", async () => {
     const { tally, ask, counted } = serve();
     for (const user of ["anna", "nobody", "dora", "+Public/Look"]) await ask(`access ${user}@village.example`);
     expect(counted().sort()).toEqual([
@@ -106,7 +106,7 @@ describe("answers", () => {
     expect(tally.inFlight).toBe(0);
   });
 
-  it("of policy delegation", async () => {
+  it("of policy delegation are counted with the action", async () => {
     const { tally, askPolicy, counted } = serve();
     for (const user of ["anna", "nobody"]) {
       await askPolicy(`request=smtpd_access_policy\nrecipient=${user}@village.example`);
@@ -124,7 +124,7 @@ describe("answers", () => {
 });
 
 describe("look-ups", () => {
-  it("that are under way are known", async () => {
+  it("in flight are counted", async () => {
     const { tally, ask } = serve({ promises: true });
     const asked = [ask("cyrus anna@village.example"), ask("access anna@village.example")];
     expect(tally.inFlight).toBe(2);
@@ -132,7 +132,7 @@ describe("look-ups", () => {
     expect(tally.inFlight).toBe(0);
   });
 
-  it("that were spared the store are told apart from its errors", async () => {
+  it("that the circuit breaker refused are counted apart from errors of the store", async () => {
     const { tally, ask } = serve({ fault: "down", breakerFailures: 2 });
     for (let i = 0; i < 5; i++) await ask("cyrus anna@village.example");
     expect(tally.store("village").errors.unavailable).toBe(2);
@@ -140,7 +140,7 @@ describe("look-ups", () => {
     expect(tally.failureRate.perSecond(performance.now())).toBeGreaterThan(0);
   });
 
-  it("that were slow are remembered with their address", async () => {
+  it("that were slow are listed with their address", async () => {
     const { tally, ask } = serve({ fault: "hang" });
     await ask("cyrus anna@village.example");
     expect(tally.slowest.list(performance.now())).toEqual([

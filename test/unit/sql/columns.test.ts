@@ -1,4 +1,4 @@
-/** Values of a row: what each type that SQLite knows means, at the edges. */
+/** Values of a row: each type of SQLite, with its limits. */
 import { describe, expect, it } from "vitest";
 import { flagFrom, limitFrom, RowError, rightsFrom, textFrom, usageFrom } from "../../../adapters/sql/columns.ts";
 
@@ -41,7 +41,7 @@ describe("usage", () => {
 });
 
 describe("rights", () => {
-  it.each([null, "", "p", "lrs", "lrswipkxtecda", "lrswipkxtecdan0123456789"])("%s stand", (value) => {
+  it.each([null, "", "p", "lrs", "lrswipkxtecda", "lrswipkxtecdan0123456789"])("%s are accepted", (value) => {
     expect(rightsFrom(value)).toBe(value);
   });
 
@@ -51,19 +51,19 @@ describe("rights", () => {
 });
 
 describe("other columns", () => {
-  it("take a flag as a number, and mailcow's 2 for yes", () => {
+  it("accept a number as a flag, and mailcow's 2 as yes", () => {
     expect([0, 1, 2].map((value) => flagFrom(value, "active"))).toEqual([false, true, true]);
     for (const value of [null, "1", "f", "", blob, Number.NaN]) {
       expect(() => flagFrom(value, "active"), String(value)).toThrow(/^column active is /);
     }
   });
 
-  it("take a name as text", () => {
+  it("accept text as a name", () => {
     expect([textFrom("x", "mailbox"), textFrom(null, "mailbox")]).toEqual(["x", null]);
     for (const value of [1, blob]) expect(() => textFrom(value, "mailbox")).toThrow(/^column mailbox is .*, not text$/);
   });
 
-  it("shorten what a log line shows", () => {
+  it("shorten a long value in the log", () => {
     expect(() => textFrom(blob, "mailbox")).toThrow("column mailbox is a blob, not text");
     expect(() => usageFrom("x".repeat(1000), 1, "used_bytes")).toThrow(/is the text 'x{40}…', not/);
     expect(() => flagFrom(null, "active")).toThrow("column active is NULL, not 0 or 1");

@@ -1,4 +1,4 @@
-/** The text of a site's query: parameters out of names and Cyrus' tokens, and nothing but one SELECT. */
+/** The text of a site's query: parameters by name and as Cyrus' tokens, and one SELECT only. */
 import { describe, expect, it } from "vitest";
 import { parseQuery } from "../../../adapters/sql/query-text.ts";
 import { sqliteDialect } from "../../../adapters/sqlite/dialect.ts";
@@ -48,7 +48,7 @@ describe("statements that only read", () => {
   });
 });
 
-describe("what is refused", () => {
+describe("a query is refused:", () => {
   const cases: [text: string, problem: RegExp][] = [
     ["", /not one SELECT/],
     ["-- SELECT 1", /not one SELECT/],
@@ -74,9 +74,9 @@ describe("what is refused", () => {
     ["SELECT ?1", /\?1 is no parameter/],
     ["SELECT @address", /@address is no parameter/],
     ["SELECT $address", /\$address is no parameter/],
-    ["SELECT 1 WHERE a = '%u-x'", /the text '%u-x' holds %u: write %%u/],
-    ["SELECT 1 WHERE a = '%U@%d'", /the text '%U@%d' holds %U/],
-    ["SELECT 1 WHERE a LIKE '%users'", /holds %u/],
+    ["SELECT 1 WHERE a = '%u-x'", /the text '%u-x' contains %u: write %%u/],
+    ["SELECT 1 WHERE a = '%U@%d'", /the text '%U@%d' contains %U/],
+    ["SELECT 1 WHERE a LIKE '%users'", /contains %u/],
   ];
   it.each(cases)("%s", (text, problem) => {
     expect(() => parse(text)).toThrow(ConfigError);

@@ -1,4 +1,4 @@
-/** Options of imapd.conf: what stops the start, and what the store then says that it can do. */
+/** Options of imapd.conf: configuration errors, and the capabilities of the store. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,30 +15,30 @@ const path = join(directory, "missing.db");
 const open = (options: Readonly<Record<string, string>>) => openSqliteStore(path, options);
 const inbox = "SELECT quota AS quota_mib FROM mailbox WHERE username = :address";
 
-describe("mistakes", () => {
+describe("a configuration error", () => {
   const cases: [problem: RegExp, options: Record<string, string>][] = [
-    [/smmap_sql_query: holds more than one statement/, { smmap_sql_query: `${inbox}; DELETE FROM mailbox` }],
+    [/smmap_sql_query: has more than one statement/, { smmap_sql_query: `${inbox}; DELETE FROM mailbox` }],
     [/smmap_sql_query: near "mailbox": syntax error/, { smmap_sql_query: "SELECT 1 FORM mailbox" }],
     [/smmap_sql_query: incomplete input/, { smmap_sql_query: "SELECT (1" }],
     [/smmap_sql_query: is not one SELECT/, { smmap_sql_query: "DELETE FROM mailbox" }],
     [/smmap_sql_shared_query: :folder is no par/, { smmap_sql_query: inbox, smmap_sql_shared_query: "SELECT :folder" }],
-    [/smmap_sql_query: names no parameter/, { smmap_sql_query: "SELECT 1 AS active FROM mailbox" }],
+    [/smmap_sql_query: has no parameter/, { smmap_sql_query: "SELECT 1 AS active FROM mailbox" }],
     [
-      /smmap_sql_shared_query: names no parameter/,
+      /smmap_sql_shared_query: has no parameter/,
       { smmap_sql_query: inbox, smmap_sql_shared_query: "SELECT 'p' AS rights" },
     ],
-    [/smmap_sql_shared_query: is of no use without smmap_sql_query/, { smmap_sql_shared_query: inbox }],
+    [/smmap_sql_shared_query: has no effect without smmap_sql_query/, { smmap_sql_shared_query: inbox }],
     [/smmap_sql_busy_timeout: is not from 0 to 1000/, { smmap_sql_busy_timeout: "1001" }],
     [/smmap_sql_busy_timeout: is not from 0 to 1000/, { smmap_sql_busy_timeout: "-1" }],
     [/sql_engine: is not sqlite/, { sql_engine: "mysql" }],
     [/invalid value 'none' for smmap_quota_zero/, { smmap_quota_zero: "none" }],
   ];
-  it.each(cases)("%s", (problem, options) => {
+  it.each(cases)("matches %s", (problem, options) => {
     expect(() => open(options)).toThrow(ConfigError);
     expect(() => open(options)).toThrow(problem);
   });
 
-  it("such as no database at all", () => {
+  it("is reported if no database is set", () => {
     const file = join(directory, "imapd.conf");
     writeFileSync(file, `configdirectory: ${directory}\n`);
     expect(() => adapter.parse(loadConfig({ file, env: {} }))).toThrow(/sql_database: names the database file/);
@@ -60,7 +60,7 @@ describe("capabilities", () => {
     ["a query with a star", { smmap_sql_query: "SELECT * FROM m WHERE n = %u" }, false, false, ["STORAGE", "MESSAGE"]],
     ["two queries", { smmap_sql_query: inbox, smmap_sql_shared_query: inbox }, false, true, ["STORAGE"]],
   ];
-  it.each(cases)("of %s", async (_, options, folders, shared, quota) => {
+  it.each(cases)("are those of %s", async (_, options, folders, shared, quota) => {
     const store = open(options);
     expect(store.capabilities).toMatchObject({ folders, shared, quota });
     await store.close();

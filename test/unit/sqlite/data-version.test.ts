@@ -1,4 +1,4 @@
-/** The data version of a database: it stays while nobody writes, and it moves with whatever happens to the file. */
+/** The data version of a database: it stays the same without a write, and changes with every change of the file. */
 import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ afterEach(async () => {
 function create(journal: string, at = path): Database {
   const database = createNativeDatabase(at);
   database.pragma(`journal_mode = ${journal}`);
-  // Who finds it locked is told at once.
+  // A locked file is reported at once.
   database.pragma("busy_timeout = 0");
   database.exec("INSERT INTO mailboxes (user, storage_limit) VALUES ('fred', 1), ('betty', 1)");
   return database;
@@ -37,7 +37,7 @@ function look() {
   return store.lookup(fred, new Lookup());
 }
 
-/** The dataVersion, after the first look-up of a turn of the event loop; null while the file cannot be read. */
+/** The data version after the first look-up of a tick of the event loop; null while the file cannot be read. */
 async function dataVersion(): Promise<number | null> {
   await turn();
   try {
@@ -52,7 +52,7 @@ async function dataVersion(): Promise<number | null> {
 }
 
 describe.each(["delete", "wal"])("in journal mode %s", (journal) => {
-  it("stays while mailboxes are read, and moves with each write of somebody else", async () => {
+  it("stays the same while mailboxes are read, and changes with each write of another program", async () => {
     const writer = create(journal);
     store = openSqliteStore(path);
     const seen = new Set([await dataVersion()]);
@@ -72,14 +72,14 @@ describe.each(["delete", "wal"])("in journal mode %s", (journal) => {
     writer.close();
   });
 
-  it("moves within a turn never, so that all answers of a turn agree", async () => {
+  it("never changes within a tick, so that all answers of a tick agree", async () => {
     const writer = create(journal);
     store = openSqliteStore(path);
     const before = await dataVersion();
     expect(store.dataVersion?.()).toBe(null);
     void look();
     expect(store.dataVersion?.()).toBe(before);
-    // The lock of our turn keeps a writer of the rollback journal waiting; in WAL mode it goes ahead.
+    // The read lock of this tick blocks a writer with a rollback journal, but not in WAL mode.
     if (journal === "wal") writer.exec("DELETE FROM mailboxes WHERE user = 'betty'");
     else expect(() => writer.exec("DELETE FROM mailboxes WHERE user = 'betty'")).toThrow(/locked/);
     expect(store.dataVersion?.()).toBe(before);
@@ -100,7 +100,7 @@ describe("of a site's own query", () => {
     ["SELECT 1 AS active FROM m WHERE name = :localpart AND random() > 0", "none"],
     ["SELECT 1 AS active FROM valid WHERE name = :localpart", "none"],
     ["SELECT 1 AS active FROM json_each('[\"fred\"]') WHERE value = :localpart", "none"],
-  ])("%s: %s", async (query, wanted) => {
+  ])("%s has a data version: %s", async (query, wanted) => {
     const database = create("delete");
     database.exec(`CREATE TABLE m (name TEXT PRIMARY KEY, until TEXT);
       INSERT INTO m VALUES ('fred', NULL);
@@ -111,7 +111,7 @@ describe("of a site's own query", () => {
   });
 });
 
-describe.each(["delete", "wal"])("a view that is made anew, in journal mode %s,", (journal) => {
+describe.each(["delete", "wal"])("a view that is created again, in journal mode %s,", (journal) => {
   let writer: Database;
 
   beforeEach(() => {
@@ -123,20 +123,20 @@ describe.each(["delete", "wal"])("a view that is made anew, in journal mode %s,"
 
   afterEach(() => writer.close());
 
-  it("is known by what it reads now: empty tables make nobody unknown", async () => {
+  it("is read by its new definition: empty tables make no user unknown", async () => {
     expect(await dataVersion()).toEqual(expect.any(Number));
     writer.exec("DROP VIEW v; CREATE VIEW v AS SELECT * FROM b");
     expect(() => look()).toThrow(/tables that the query reads are empty.*: b$/);
   });
 
-  it("has no data version from when it looks at the clock", async () => {
+  it("has no data version once it reads the clock", async () => {
     expect(await dataVersion()).toEqual(expect.any(Number));
     writer.exec("DROP VIEW v; CREATE VIEW v AS SELECT * FROM a WHERE until < unixepoch()");
     expect(await dataVersion()).toBe(null);
   });
 });
 
-it("moves when another file takes the place of this one", async () => {
+it("changes when the file is replaced by another one", async () => {
   create("delete").close();
   store = openSqliteStore(path);
   const before = await dataVersion();
@@ -146,7 +146,7 @@ it("moves when another file takes the place of this one", async () => {
   await expect.poll(dataVersion, { timeout: 5000 }).not.toBe(before);
 });
 
-it("moves when the file is written over, by other means than SQLite", async () => {
+it("changes when the file is overwritten by other means than SQLite", async () => {
   create("delete").close();
   store = openSqliteStore(path);
   const before = await dataVersion();
@@ -156,7 +156,7 @@ it("moves when the file is written over, by other means than SQLite", async () =
   await expect.poll(dataVersion, { timeout: 5000 }).not.toBe(before);
 });
 
-it("is none while the file is broken or locked, and another one afterwards", async () => {
+it("is null while the file is damaged or locked, and another number afterwards", async () => {
   const writer = create("delete");
   store = openSqliteStore(path);
   const before = await dataVersion();

@@ -1,4 +1,4 @@
-/** docs/store-sqlite.md: its statements run, its configurations load and answer, its tables name what there is. */
+/** docs/store-sqlite.md: its statements run, its configurations load and answer, its lists are complete. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -55,7 +55,7 @@ async function verdict(rules: RecipientRules, address: string): Promise<string> 
   return decide(mailbox, await store.lookup(mailbox, new Lookup()));
 }
 
-it("has ten statements, which do what they say", async () => {
+it("has ten statements that work as described", async () => {
   const rules: RecipientRules = {
     virtualDomains: true,
     defaultDomain: "example.org",
@@ -73,7 +73,7 @@ it("has ten statements, which do what they say", async () => {
     try {
       return await verdict(rules, address);
     } finally {
-      // With the turn of the event loop, the read transaction of its look-ups is over.
+      // The read transaction of look-ups ends with the tick of the event loop.
       await turn();
     }
   };
@@ -215,19 +215,19 @@ describe("a list", () => {
     return lines.flatMap((text) => line.exec(text)?.[1] ?? []).sort();
   };
 
-  it("of options has all of them", () => {
+  it("of options is complete", () => {
     const options = [...sqlKeys.map(({ name }) => name), "smmap_quota_zero"].filter((name) => name !== "sql_engine");
     expect(listed("Options", /^\*\*(\w+)\*\*/)).toEqual(options.sort());
   });
 
-  it("of columns has all of them", () => {
+  it("of columns is complete", () => {
     store = openSqliteStore(database.name, { smmap_sql_query: "SELECT x FROM m WHERE :address" }, log);
     const [, names = ""] = /column x is not one of (.*?);/.exec(logged[0] ?? "") ?? [];
     const columns = listed("Columns", /^\| (`.*?) \|/).flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)]);
     expect(columns.map(([, name]) => name).sort()).toEqual(names.split(", ").sort());
   });
 
-  it("of parameters has all of them", () => {
+  it("of parameters is complete", () => {
     const cells = listed("Parameters", /^\| (`:\w+`)/).map((cell) => cell.slice(2, -1));
     expect(cells).toEqual([...parameterNames].sort());
   });

@@ -1,4 +1,4 @@
-/** What errors come to that no test can make happen to a real file, whoever runs it. */
+/** Errors that a test cannot produce with a real file under every user. */
 import { describe, expect, it } from "vitest";
 import { describeFault, isFileFault, isLock } from "../../../adapters/sqlite/fault.ts";
 
@@ -33,14 +33,14 @@ describe("an error of SQLite or of the system", () => {
     expect(describeFault("m.db", error, "ask somebody")).toMatchObject({ code: kind, message });
   });
 
-  it("is a lock by any of its names", () => {
+  it("is recognized as a lock by each of its codes", () => {
     const locks = ["SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_LOCKED_SHAREDCACHE", "SQLITE_PROTOCOL"];
     expect(locks.filter((code) => !isLock(failure(code, "broken")))).toEqual([]);
     expect(isLock(failure("SQLITE_CORRUPT", "broken"))).toBe(false);
   });
 });
 
-it("a mistake of our own is called one", () => {
+it("an error without a code is an internal error", () => {
   expect(describeFault("m.db", new TypeError("x is not a function"), "")).toMatchObject({ code: "internal" });
   expect(describeFault("m.db", "thrown", "")).toMatchObject({ code: "internal", message: "sqlite: m.db: thrown" });
 });

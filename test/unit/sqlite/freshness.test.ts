@@ -1,6 +1,6 @@
 /**
- * Requests that are there at the same time share a transaction, which may have begun before one of them was sent. Whoever
- * has made, opened or emptied a mailbox in between has told others of it: mail to it is not refused.
+ * Requests of the same tick share a transaction, which may have begun before one of them was sent. If a mailbox was
+ * created, opened or emptied in between, mail to it must not be refused.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -50,7 +50,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** What other requests of the same turn ask for before. */
+/** Calls by other requests earlier in the same tick. */
 const beginnings: Readonly<Record<string, () => void>> = {
   nothing() {},
   dataVersion: () => void store.dataVersion?.(),
@@ -61,7 +61,7 @@ const sequences = Object.keys(beginnings).flatMap((first) =>
   Object.keys(beginnings).map((second) => [first, second] as const),
 );
 
-describe.each(["busy", "quiet"])("after a %s turn", (before) => {
+describe.each(["busy", "quiet"])("after a %s tick", (before) => {
   beforeEach(async () => {
     open("wal");
     await turn();
@@ -72,7 +72,7 @@ describe.each(["busy", "quiet"])("after a %s turn", (before) => {
 
   describe.each(sequences)("and after %s and %s", (...sequence) => {
     it.each<[string, MailboxId, string, string]>([
-      ["made", user("bambam"), "absent", "INSERT INTO mailboxes (user) VALUES ('bambam')"],
+      ["created", user("bambam"), "absent", "INSERT INTO mailboxes (user) VALUES ('bambam')"],
       ["opened", lists, "absent", "UPDATE mailboxes SET rights = 'lrp' WHERE folder = 'Lists'"],
       ["emptied", user("wilma"), "over-quota", "UPDATE mailboxes SET storage_used = 0 WHERE user = 'wilma'"],
       [
@@ -81,7 +81,7 @@ describe.each(["busy", "quiet"])("after a %s turn", (before) => {
         "over-quota",
         "UPDATE mailboxes SET message_limit = 10 WHERE user = 'pebbles'",
       ],
-    ])("a mailbox that is %s takes mail from now on", (_how, mailbox, refusal, sql) => {
+    ])("a mailbox that is %s accepts mail from then on", (_how, mailbox, refusal, sql) => {
       for (const name of sequence) beginnings[name]?.();
       expect(verdictOn(mailbox)).toBe(refusal);
       for (const name of sequence) beginnings[name]?.();
@@ -90,7 +90,7 @@ describe.each(["busy", "quiet"])("after a %s turn", (before) => {
       expect(verdictOn(mailbox)).toBe("accept");
     });
 
-    it("a folder that is made is among the similar ones", () => {
+    it("a folder that is created is among the similar ones", () => {
       for (const name of sequence) beginnings[name]?.();
       writer.exec("INSERT INTO mailboxes (user, folder) VALUES ('fred', 'Lists')");
       for (const name of sequence) beginnings[name]?.();
@@ -99,7 +99,7 @@ describe.each(["busy", "quiet"])("after a %s turn", (before) => {
   });
 });
 
-it("a request that is alone holds no lock once it is answered", async () => {
+it("a sole request in its tick holds no lock after its answer", async () => {
   open("delete");
   for (let i = 0; i < 3; i++) {
     await turn();
@@ -110,7 +110,7 @@ it("a request that is alone holds no lock once it is answered", async () => {
   }
 });
 
-it("a lock in the middle of a turn is over when it is gone", async () => {
+it("look-ups succeed again in the tick in which a lock is released", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   open("delete");
   for (let i = 0; i < 4; i++) verdictOn(fred);

@@ -1,4 +1,4 @@
-/** The native schema: how names are spelled in it, which quota root counts, and what its tables refuse to hold. */
+/** The native schema: spelling of names, choice of the quota root, and constraints of the tables. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,7 +43,7 @@ function identify(address: string, separator: "/" | "." = "/"): MailboxId {
   return mailbox;
 }
 
-/** With the turn of the event loop, the read transaction of its look-ups is over. */
+/** The read transaction of look-ups ends with the tick of the event loop. */
 async function facts(address: string, separator?: "/" | "."): Promise<MailboxFacts> {
   try {
     return await store.lookup(identify(address, separator), new Lookup());
@@ -54,14 +54,14 @@ async function facts(address: string, separator?: "/" | "."): Promise<MailboxFac
 
 const exists = async (address: string, separator?: "/" | ".") => (await facts(address, separator)).exists;
 
-/** The name of the quota root that counts for an address; its limit says which one it is. */
+/** The name of the quota root of an address; each root has a limit of its own. */
 async function rootOf(address: string): Promise<string | undefined> {
   const found = await facts(address);
   return found.exists ? found.quotas[0]?.root : "absent";
 }
 
 describe("names", () => {
-  it("are those of the address: the default domain is empty, others are written", async () => {
+  it("are those of the address, with an empty domain for the default domain", async () => {
     database.exec("INSERT INTO mailboxes (domain, user) VALUES ('', 'fred'), ('dom.test', 'betty')");
     expect(await exists("fred@home.test")).toBe(true);
     expect(await exists("fred")).toBe(true);
@@ -70,7 +70,7 @@ describe("names", () => {
     expect(await exists("betty")).toBe(false);
   });
 
-  it("hold dot and caret for the same, in users and in levels, whatever the separator", async () => {
+  it("do not distinguish dot and caret in users and in levels, with either separator", async () => {
     database.exec("INSERT INTO mailboxes (user, folder) VALUES ('a.b', ''), ('a.b', 'v1.2/x.y')");
     for (const address of ["a.b", "a^b", "a.b+v1.2/x.y", "a^b+v1^2/x.y"]) expect(await exists(address)).toBe(true);
     for (const address of ["a.b", "a^b", "a.b+v1^2.x^y"]) expect(await exists(address, ".")).toBe(true);
@@ -78,7 +78,7 @@ describe("names", () => {
     expect(await exists("a.b+v1.2.x.y")).toBe(false);
   });
 
-  it("tell a slash within a level from one between levels", async () => {
+  it("distinguish a slash within a level from one between levels", async () => {
     database.exec("INSERT INTO mailboxes (user, folder) VALUES ('fred', 'a/b')");
     expect(await exists("fred+a.b", ".")).toBe(true);
     expect(await exists("fred+a/b", ".")).toBe(false);
@@ -86,14 +86,14 @@ describe("names", () => {
     expect(await exists("fred+a/b")).toBe(true);
   });
 
-  it("keep the case of folders, and Unicode as it is", async () => {
+  it("keep case and Unicode of folders", async () => {
     database.exec("INSERT INTO mailboxes (user, folder) VALUES ('fred', 'Entwürfe/日本語'), ('ä', '')");
     expect(await exists("Fred+Entwürfe/日本語")).toBe(true);
     expect(await exists("fred+entwürfe/日本語")).toBe(false);
     expect(await exists("ä")).toBe(true);
   });
 
-  it("need no INBOX for a folder, and no parent", async () => {
+  it("need neither an INBOX nor a parent for a folder", async () => {
     database.exec("INSERT INTO mailboxes (user, folder) VALUES ('hoppy', 'A/B')");
     expect(await exists("hoppy+A/B")).toBe(true);
     expect(await exists("hoppy+A")).toBe(false);
@@ -101,7 +101,7 @@ describe("names", () => {
   });
 });
 
-it("lists the folders beside a mailbox, in its own spelling", async () => {
+it("lists the folders of a mailbox' owner in their own spelling", async () => {
   database.exec(`INSERT INTO mailboxes (domain, user, folder) VALUES ('', 'a.b', ''), ('', 'a.b', 'Lists/Dev'),
     ('', 'a.b', 'v1.2'), ('dom.test', 'a.b', 'Other'), ('', '', 'Public/Staff')`);
   const similar = async (address: string) => store.similarFolders?.(identify(address), new Lookup());
@@ -116,7 +116,7 @@ it("lists the folders beside a mailbox, in its own spelling", async () => {
 });
 
 describe("rights", () => {
-  it("count for shared folders, and are none where there are none", async () => {
+  it("apply to shared folders, and NULL means none", async () => {
     database.exec(
       "INSERT INTO mailboxes (folder, rights) VALUES ('Public/Staff', 'lp'), ('Public', NULL), ('Public/X', '')",
     );
@@ -126,7 +126,7 @@ describe("rights", () => {
     expect(await exists("+Staff")).toBe(false);
   });
 
-  it("of a user's folder count where it is addressed as a shared one", async () => {
+  it("apply to a user's folder that is addressed as a shared one", async () => {
     database.exec(
       "INSERT INTO mailboxes (user, folder, rights) VALUES ('a.b', '', 'p'), ('a.b', 'Lists', 'l'), ('fred', '', NULL)",
     );
@@ -139,7 +139,7 @@ describe("rights", () => {
     expect(await exists("+user")).toBe(false);
   });
 
-  it("are letters, or nobody can tell", async () => {
+  it("that are not letters are an error", async () => {
     database.exec("INSERT INTO mailboxes (folder, rights) VALUES ('Public', 'anyone lrsp')");
     await expect(facts("+Public")).rejects.toThrow("sqlite: Public: column rights is the text 'anyone lrsp'");
   });
@@ -156,7 +156,7 @@ describe("the quota root", () => {
       .prepare("INSERT INTO mailboxes (domain, user, folder, rights) VALUES (?, ?, ?, 'p')")
       .run(domain, user, folder);
 
-  it("is the nearest one of the mailbox's own", async () => {
+  it("is the nearest one of the mailbox' owner", async () => {
     for (const folder of ["", "A", "A/B", "A/B/C", "A-B", "AA", "A/BB"]) mailbox("", "fred", folder);
     expect(await rootOf("fred+A/B")).toBe(undefined);
     insert("", "fred", "");
@@ -173,7 +173,7 @@ describe("the quota root", () => {
     expect(await rootOf("fred+A/BB")).toBe("fred/A");
   });
 
-  it("of a shared folder lies on its path", async () => {
+  it("of a shared folder is on its path", async () => {
     for (const folder of ["Public", "Public/A/B", "Publicity", "Zoo"]) mailbox("", "", folder);
     insert("", "", "Public");
     insert("", "", "Public/A");
@@ -184,7 +184,7 @@ describe("the quota root", () => {
     expect(await rootOf("+Zoo")).toBe(undefined);
   });
 
-  it("is last that of the whole domain, but for the default domain", async () => {
+  it("is that of the whole domain if there is no nearer one, except in the default domain", async () => {
     mailbox("dom.test", "fred", "");
     mailbox("dom.test", "fred", "A");
     mailbox("dom.test", "betty", "");
@@ -199,14 +199,14 @@ describe("the quota root", () => {
     expect(await rootOf("betty@dom.test")).toBe("@dom.test");
   });
 
-  it("hides the ones above it even where it limits nothing", async () => {
+  it("hides the roots above it even if it has no limit", async () => {
     mailbox("dom.test", "fred", "A");
     insert("dom.test", "", "");
     insert("dom.test", "fred", "A", -1);
     expect(await facts("fred+A@dom.test")).toEqual({ exists: true, rights: null, quotas: [] });
   });
 
-  it("may be where no mailbox is", async () => {
+  it("may be a row that is no mailbox", async () => {
     mailbox("", "fred", "A/B");
     insert("", "fred", "");
     expect(await rootOf("fred+A/B")).toBe("fred");
@@ -217,7 +217,7 @@ describe("the quota root", () => {
     expect(await store.similarFolders?.(identify("fred+a"), new Lookup())).toEqual([["A", "B"]]);
   });
 
-  it("limits octets and messages, exactly", async () => {
+  it("limits octets and messages exactly", async () => {
     mailbox("", "fred", "");
     database.exec(`UPDATE mailboxes SET storage_limit = 9007199254740991, storage_used = 9007199254740990,
       message_limit = 0, message_used = 7 WHERE user = 'fred'`);
@@ -235,7 +235,7 @@ describe("the quota root", () => {
     );
   });
 
-  it("of 0 is no limit where the administrator says so", async () => {
+  it("of 0 is no limit with smmap_quota_zero: unlimited", async () => {
     mailbox("", "fred", "");
     insert("", "fred", "", 0);
     expect(await facts("fred")).toMatchObject({ quotas: [{ limit: 0 }] });
@@ -245,7 +245,7 @@ describe("the quota root", () => {
   });
 });
 
-it("takes nobody for unknown while no mailbox is there at all", async () => {
+it("reports no mailbox as absent while the table is empty", async () => {
   database.exec("DELETE FROM mailboxes");
   await expect(facts("fred")).rejects.toThrow("sqlite: the table mailboxes is empty");
   database.exec("INSERT INTO mailboxes (user) VALUES ('betty')");

@@ -1,4 +1,4 @@
-/** What a read-only handle would let pass: each statement has to be one that reads and gives rows. */
+/** Statements that a read-only handle would accept: only one that reads and returns rows is prepared. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,11 +23,11 @@ afterAll(() => {
 
 const prepare = (sql: string) => prepareReading(database, sql, `what somebody wrote: ${sql}`);
 
-it("takes what reads", () => {
+it("a statement that reads is prepared", () => {
   expect(prepare("SELECT count(*) AS n FROM m").all()).toEqual([{ n: 0 }]);
 });
 
-describe("refuses, with its text,", () => {
+describe("a statement is refused, with its text in the error:", () => {
   it.each([
     "INSERT INTO m VALUES ('x')",
     "INSERT INTO m VALUES ('x') RETURNING name",
@@ -47,7 +47,7 @@ describe("refuses, with its text,", () => {
   });
 });
 
-it("knows a syntax error without the tables", () => {
+it("a syntax error is found without the tables", () => {
   expect(syntaxErrorOf("SELECT a FROM nowhere WHERE b = ?")).toBeNull();
   expect(syntaxErrorOf("SELECT a FORM nowhere")).toBe('near "nowhere": syntax error');
 });

@@ -1,4 +1,4 @@
-/** A site's own queries: what the parameters are, what the columns mean, and what is no answer. */
+/** A site's own queries: values of the parameters, meaning of the columns, and errors. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -61,7 +61,7 @@ function ask(store: MailboxStore, address: string): MailboxFacts | Promise<Mailb
 /** A query has to name a parameter. */
 const anybody = "WHERE :address <> ''";
 
-/** The facts that one row of these columns comes to. */
+/** The facts of one row with these columns. */
 function factsOf(
   columns: string,
   options: Readonly<Record<string, string>> = {},
@@ -103,7 +103,7 @@ describe("parameters", () => {
     expect(await ask(store, "someone.else")).toEqual({ exists: false });
   });
 
-  it("of Cyrus", async () => {
+  it("can be written as Cyrus' tokens", async () => {
     database.exec("CREATE TABLE asked (u, U2, d, R, one, two, three, four)");
     database.exec(
       "INSERT INTO asked VALUES ('fred@mail.dom.test', 'fred', 'mail.dom.test', '@mail.dom.test', 'test', 'dom', 'mail', '')",
@@ -118,7 +118,7 @@ describe("parameters", () => {
     expect(await ask(store, "fred@dom.test")).toEqual({ exists: false });
   });
 
-  it("never become a part of the text", async () => {
+  it("never become part of the text", async () => {
     database.exec("CREATE TABLE m (name TEXT PRIMARY KEY); INSERT INTO m VALUES ('fred'), ('x'' OR ''1''=''1')");
     const store = open({ smmap_sql_query: "SELECT 1 AS active FROM m WHERE name = '%u'" });
     expect(await ask(store, "x' or '1'='1")).toEqual({ exists: false });
@@ -151,18 +151,18 @@ describe("columns", () => {
     expect(await factsOf(columns)).toEqual({ exists: true, rights: null, quotas });
   });
 
-  it("of 0 limit to nothing where the administrator says so", async () => {
+  it("of 0 are a limit of nothing with smmap_quota_zero: zero", async () => {
     const zero = { smmap_quota_zero: "zero" };
     expect(await factsOf("0 AS quota_bytes, 5 AS used_bytes", zero)).toMatchObject({ quotas: limited(5, 0) });
     expect(await factsOf("0 AS quota_messages", zero)).toMatchObject({ quotas: counted(0, 0) });
   });
 
-  it("say that a mailbox is not in use", async () => {
+  it("state that a mailbox is not active", async () => {
     expect(await factsOf("0 AS active, 'no number' AS used_bytes")).toEqual({ exists: false });
     expect(await factsOf("false AS active")).toEqual({ exists: false });
   });
 
-  it("give rights, also to an ordinary address", async () => {
+  it("set rights, also for an ordinary address", async () => {
     expect(await factsOf("'lrsp' AS rights")).toEqual({ exists: true, rights: "lrsp", quotas: [] });
     expect(await factsOf("NULL AS rights")).toEqual(free);
   });
@@ -197,7 +197,7 @@ describe("columns", () => {
     ["'anyone' AS rights", "column rights is the text 'anyone'"],
     ["5 AS mailbox", "column mailbox is 5"],
     ["1 AS active UNION SELECT 2", "the query gives more than one row"],
-  ])("%s are no answer", async (columns, problem) => {
+  ])("%s are an error", async (columns, problem) => {
     const failed = await Promise.resolve()
       .then(() => factsOf(columns))
       .catch((error: unknown) => error);
@@ -206,7 +206,7 @@ describe("columns", () => {
     expect((failed as Error).message).toContain(`sqlite: fred: ${problem}`);
   });
 
-  it("of one row that are broken break no other one", async () => {
+  it("with invalid values in one row do not affect other rows", async () => {
     database.exec(
       "CREATE TABLE m (name TEXT PRIMARY KEY, used_bytes, list); INSERT INTO m VALUES ('fred', -1, '[]'), ('betty', 1, '[')",
     );
@@ -219,10 +219,10 @@ describe("columns", () => {
   });
 });
 
-describe("queries that the database does not take", () => {
+describe("queries that SQLite rejects", () => {
   it.each([
     [`SELECT username FROM mailbox ${anybody}`, "column username is not one of active, rights, mailbox"],
-    [`SELECT active, active FROM mailbox ${anybody}`, "a column is there twice"],
+    [`SELECT active, active FROM mailbox ${anybody}`, "a column occurs twice"],
     [
       `SELECT 1 AS quota_kib, 1 AS quota_mib FROM mailbox ${anybody}`,
       "quota_kib and quota_mib are the same in two units",
@@ -252,13 +252,13 @@ describe("queries that the database does not take", () => {
 });
 
 describe("shared folders", () => {
-  it("are absent without a query for them", async () => {
+  it("are absent without smmap_sql_shared_query", async () => {
     expect(await ask(open({ smmap_sql_query: `SELECT 1 AS active ${anybody}` }), "bb+Public")).toEqual({
       exists: false,
     });
   });
 
-  it("have the rights of their row, or none", async () => {
+  it("have the rights of their row, or none if it has none", async () => {
     database.exec(
       "CREATE TABLE shared (name TEXT PRIMARY KEY, letters); INSERT INTO shared VALUES ('A', 'lp'), ('B', ''), ('C', NULL)",
     );
@@ -273,9 +273,9 @@ describe("shared folders", () => {
     expect(logged).toEqual([]);
   });
 
-  it("that nobody can post to are warned of", async () => {
+  it("without a column for rights cause a warning", async () => {
     open({ smmap_sql_query: `SELECT 1 AS active ${anybody}`, smmap_sql_shared_query: `SELECT 1 AS active ${anybody}` });
-    expect(logged).toEqual([expect.stringMatching(/^warning: .*smmap_sql_shared_query gives no column rights/)]);
+    expect(logged).toEqual([expect.stringMatching(/^warning: .*smmap_sql_shared_query has no column rights/)]);
   });
 });
 
@@ -293,7 +293,7 @@ describe("tables without a row", () => {
     );
   });
 
-  it.each(queries)("make nobody unknown: %s", async (query) => {
+  it.each(queries)("make no user unknown: %s", async (query) => {
     const store = open({ smmap_sql_query: query });
     expect(() => ask(store, "fred")).toThrow(/all tables that the query reads are empty.*: .*\bm\b/);
     expect(() => ask(store, "fred")).toThrow(expect.objectContaining({ code: "invalid-data" }));
@@ -306,13 +306,13 @@ describe("tables without a row", () => {
     expect(() => ask(store, "betty")).toThrow("are empty");
   });
 
-  it("are no matter where another one that is asked has rows", async () => {
+  it("do not matter if another table of the query has rows", async () => {
     database.exec("INSERT INTO used VALUES ('betty', 5)");
     const store = open({ smmap_sql_query: queries[2] as string });
     expect(await ask(store, "fred")).toEqual({ exists: false });
   });
 
-  it("are no matter to a query that reads none, or one that is virtual", async () => {
+  it("do not matter to a query that reads no table or a virtual one", async () => {
     database.exec("CREATE VIRTUAL TABLE words USING fts5(word)");
     for (const query of [
       "SELECT 1 AS active WHERE :address = 'betty'",

@@ -1,6 +1,6 @@
-/** Adapters do not decide, so what they take for certain has to agree with what is decided. */
+/** What the adapter takes for certain has to agree with the decision of the engine. */
 import { describe, expect, it } from "vitest";
-import { isInvitation, isOpen } from "../../../adapters/sqlite/invitation.ts";
+import { acceptsPosting, certainlyAccepts } from "../../../adapters/sqlite/acceptance.ts";
 import { decide } from "../../../src/engine/verdict.ts";
 import type { MailboxFacts, MailboxId, QuotaUsage } from "../../../src/store/store.ts";
 
@@ -23,16 +23,16 @@ describe.each([
   ["a user's mailbox", user],
   ["a shared folder", shared],
 ])("of %s", (_kind, mailbox) => {
-  it("an invitation is always accepted, and there are some", () => {
-    const invitations = all.filter((facts) => isInvitation(mailbox, facts));
-    expect(invitations.length).toBeGreaterThan(0);
-    for (const facts of invitations) expect(decide(mailbox, facts), JSON.stringify(facts)).toBe("accept");
+  it("facts that certainly accept are decided as accept, and there are such facts", () => {
+    const accepting = all.filter((facts) => certainlyAccepts(mailbox, facts));
+    expect(accepting.length).toBeGreaterThan(0);
+    for (const facts of accepting) expect(decide(mailbox, facts), JSON.stringify(facts)).toBe("accept");
   });
 
-  it("open is what is neither absent nor denied", () => {
+  it("facts that accept posting are decided neither as absent nor as denied", () => {
     for (const facts of all) {
       const isRefused = ["absent", "denied"].includes(decide(mailbox, facts));
-      expect(isOpen(mailbox, facts), JSON.stringify(facts)).toBe(!isRefused);
+      expect(acceptsPosting(mailbox, facts), JSON.stringify(facts)).toBe(!isRefused);
     }
   });
 });
