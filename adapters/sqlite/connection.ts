@@ -1,8 +1,8 @@
 /** One open handle on a database file, and the mailboxes found through it. It only ever reads. */
 import SqliteDatabase, { type Database, type Statement } from "better-sqlite3";
 import type { FolderPaths, MailboxFacts, MailboxId } from "../../src/store/store.ts";
+import { certainlyAccepts } from "./certainty.ts";
 import { UnusableFile } from "./file-state.ts";
-import { isInvitation } from "./invitation.ts";
 import type { Layout, Tables } from "./tables.ts";
 
 /** Kibibytes of pages to keep: about as much as a million mailboxes take. Memory is used as pages are read. */
@@ -84,11 +84,11 @@ export class Connection {
     if (isAlone) {
       // It pays for no transaction, unless mail may be refused: to be sure of that takes more than one statement.
       const facts = this.#tables.find(mailbox);
-      if (isInvitation(mailbox, facts)) return facts;
+      if (certainlyAccepts(mailbox, facts)) return facts;
     }
     const isFresh = this.#beginRead();
     const facts = this.#tables.find(mailbox);
-    return isFresh || isInvitation(mailbox, facts) ? facts : this.#makeSure(mailbox, facts);
+    return isFresh || certainlyAccepts(mailbox, facts) ? facts : this.#makeSure(mailbox, facts);
   }
 
   /**

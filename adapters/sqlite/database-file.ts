@@ -2,6 +2,7 @@
  * A database file that belongs to others: they write to it, lock it, replace it, take it away and break it, and we go
  * on reading. Whatever is wrong with the file, that is an error and never an absence, and soon after it is tried again.
  */
+import { acceptsPosting } from "../../src/store/kit/index.ts";
 import { type FolderPaths, type Log, type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
 import { describeMailbox, RowError } from "../sql/columns.ts";
 import { Connection } from "./connection.ts";
@@ -15,7 +16,6 @@ import {
   type WriteAheadLog,
   walBeside,
 } from "./file-state.ts";
-import { isOpen } from "./invitation.ts";
 import type { Layout } from "./tables.ts";
 
 /** Milliseconds between two looks at the path for a file that was replaced, and between two tries of one at fault. */
@@ -46,7 +46,7 @@ interface Question<Answer> {
 
 const existence: Question<MailboxFacts> = {
   ask: (connection, mailbox) => connection.find(mailbox),
-  isPositive: (facts, mailbox) => isOpen(mailbox, facts),
+  isPositive: (facts, mailbox) => facts.exists && acceptsPosting(mailbox, facts),
 };
 
 const folderList: Question<FolderPaths> = {

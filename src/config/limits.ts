@@ -1,5 +1,6 @@
 /** What clients may ask of a process at most, and for how long. */
-import { milliseconds, notNegative, positive } from "./checks.ts";
+import { milliseconds } from "../store/kit/duration.ts";
+import { notNegative, positive } from "./checks.ts";
 import type { Config } from "./config.ts";
 
 export interface Limits {

@@ -1,6 +1,7 @@
 /** Adapters do not decide, so what they take for certain has to agree with what is decided. */
 import { describe, expect, it } from "vitest";
-import { isInvitation, isOpen } from "../../../adapters/sqlite/invitation.ts";
+import { certainlyAccepts } from "../../../adapters/sqlite/certainty.ts";
+import { acceptsPosting } from "../../../src/engine/rights.ts";
 import { decide } from "../../../src/engine/verdict.ts";
 import type { MailboxFacts, MailboxId, QuotaUsage } from "../../../src/store/store.ts";
 
@@ -23,16 +24,16 @@ describe.each([
   ["a user's mailbox", user],
   ["a shared folder", shared],
 ])("of %s", (_kind, mailbox) => {
-  it("an invitation is always accepted, and there are some", () => {
-    const invitations = all.filter((facts) => isInvitation(mailbox, facts));
-    expect(invitations.length).toBeGreaterThan(0);
-    for (const facts of invitations) expect(decide(mailbox, facts), JSON.stringify(facts)).toBe("accept");
+  it("facts that certainly accept are always accepted, and there are some", () => {
+    const certain = all.filter((facts) => certainlyAccepts(mailbox, facts));
+    expect(certain.length).toBeGreaterThan(0);
+    for (const facts of certain) expect(decide(mailbox, facts), JSON.stringify(facts)).toBe("accept");
   });
 
-  it("open is what is neither absent nor denied", () => {
+  it("posting is accepted where the verdict is neither absent nor denied", () => {
     for (const facts of all) {
       const isRefused = ["absent", "denied"].includes(decide(mailbox, facts));
-      expect(isOpen(mailbox, facts), JSON.stringify(facts)).toBe(!isRefused);
+      expect(facts.exists && acceptsPosting(mailbox, facts), JSON.stringify(facts)).toBe(!isRefused);
     }
   });
 });
