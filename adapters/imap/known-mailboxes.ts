@@ -3,17 +3,23 @@
  * "does not exist" of every mailbox in the words that it has for unknown addresses. So an absence counts only beside
  * mailboxes that exist: a few names that look-ups have found are remembered, and asked for again.
  *
- * All of them are asked for on each new connection, because a list is lost and filled while its server is stopped; from
- * then on one of them once in RECHECK_AFTER, in turn. A look-up has its connection to itself, so there is never more
- * than one check on a connection.
+ * Names that were found twice, with ESTABLISHED_AFTER between, are established: all of them have to be there. They are
+ * asked for on each new connection, because a list is lost and filled while its server is stopped, and from then on one of
+ * them once in RECHECK_AFTER, in turn; in a murder with each absence, because a list is emptied and filled there while its
+ * server serves. While there is none, one name that was found has to be there. A look-up has its connection to itself, so
+ * there is never more than one check on a connection.
  */
 import { type Log, StoreError } from "../../src/store/store.ts";
 import type { ImapConnection } from "./commands.ts";
 import { listedName } from "./responses.ts";
 import { isNoSuchMailbox, mustSucceed, type Session } from "./session.ts";
 
-/** Names that are remembered; each is a round trip on a new connection. */
-const REMEMBERED_MAX = 8;
+/** Names that are established; each is a round trip on a new connection. */
+const ESTABLISHED_MAX = 8;
+/** Names of which one may become established when it is found again. */
+const CANDIDATES_MAX = 64;
+/** Milliseconds between two look-ups that find a mailbox and make it established. */
+const ESTABLISHED_AFTER = 60_000;
 /** Milliseconds for which a check of a connection counts. */
 const RECHECK_AFTER = 1_000;
 /** Milliseconds after which a single name that is missing is taken for deleted. */
@@ -24,6 +30,8 @@ const LIST_AGAIN_AFTER = 30_000;
 export class KnownMailboxes {
   readonly #log: Log;
   readonly #names = new Set<string>();
+  /** When names that are not established were found first, on the clock of performance.now(). */
+  readonly #candidates = new Map<string, number>();
   /** When names were found missing first, on the clock of performance.now(). */
   readonly #missing = new Map<string, number>();
   /** When the last check of a connection was passed. */
@@ -40,7 +48,14 @@ export class KnownMailboxes {
 
   /** A look-up has found a mailbox of this name. */
   remember(name: string): void {
-    if (this.#names.size < REMEMBERED_MAX) this.#names.add(name);
+    if (this.#names.size >= ESTABLISHED_MAX || this.#names.has(name)) return;
+    const foundAt = this.#candidates.get(name);
+    if (foundAt === undefined) {
+      if (this.#candidates.size < CANDIDATES_MAX) this.#candidates.set(name, performance.now());
+    } else if (performance.now() - foundAt >= ESTABLISHED_AFTER) {
+      this.#candidates.delete(name);
+      this.#names.add(name);
+    }
   }
 
   /**
@@ -49,12 +64,13 @@ export class KnownMailboxes {
    */
   async confirm(session: Session, absent: string): Promise<boolean> {
     const { connection } = session;
+    this.#candidates.delete(absent);
     if (this.#failure !== null && performance.now() - this.#failedAt < RECHECK_AFTER) throw this.#failure;
     const isKnown = this.#names.has(absent);
-    if (!isKnown && this.#isFresh(connection)) return false;
+    if (!isKnown && !session.isInMurder && this.#isFresh(connection)) return false;
     const isNew = !this.#passed.has(connection) || this.#missing.size > 0;
     const others = [...this.#names].filter((name) => name !== absent);
-    if (others.length === 0) await this.#list(session, absent);
+    if (others.length === 0) await this.#checkCandidates(session, absent);
     else if (isKnown || isNew) await this.#check(session, others);
     else await this.#check(session, [others[this.#turn++ % others.length] as string]);
     if (isKnown) this.#forget(absent);
@@ -68,10 +84,18 @@ export class KnownMailboxes {
     return passed > this.#failedAt && performance.now() - passed < RECHECK_AFTER;
   }
 
+  /** Resolves when one candidate is shown, and forgets those that are not. */
+  async #checkCandidates(session: Session, absent: string): Promise<void> {
+    for (const name of [...this.#candidates.keys()].slice(0, ESTABLISHED_MAX)) {
+      if (await isShown(session, name)) return;
+      this.#candidates.delete(name);
+    }
+    await this.#list(session, absent);
+  }
+
   async #check(session: Session, names: readonly string[]): Promise<void> {
     for (const name of names) {
-      const command = session.isAdministrator ? "GETACL" : "MYRIGHTS";
-      if (await isShown(session, name, command)) this.#missing.delete(name);
+      if (await isShown(session, name)) this.#missing.delete(name);
       else if (!this.#missing.has(name)) this.#missing.set(name, performance.now());
     }
     const gone = names.filter((name) => this.#missing.has(name));
@@ -79,7 +103,7 @@ export class KnownMailboxes {
     const [first = ""] = gone;
     const since = this.#missing.get(first) ?? 0;
     if (gone.length === 1 && performance.now() - since >= DELETED_AFTER) {
-      if (names.length === 1) await this.#list(session, first);
+      if (names.length === 1) await this.#checkCandidates(session, first);
       this.#log.notice(`imap: ${first} is not there any more, while other mailboxes are: taken for deleted`);
       this.#forget(first);
       return;
@@ -113,8 +137,8 @@ export class KnownMailboxes {
       );
     }
     // From all parts of the list, for a part of it may be lost.
-    for (let i = 0; i < REMEMBERED_MAX; i++) {
-      this.remember(names[Math.floor((i * names.length) / REMEMBERED_MAX)] as string);
+    for (let i = 0; i < ESTABLISHED_MAX; i++) {
+      this.remember(names[Math.floor((i * names.length) / ESTABLISHED_MAX)] as string);
     }
   }
 
@@ -131,7 +155,11 @@ export class KnownMailboxes {
 }
 
 /** An administrator sees every mailbox, and a frontend of a murder answers both from its own list of mailboxes. */
-export async function isShown({ connection }: Session, name: string, command: "GETACL" | "MYRIGHTS"): Promise<boolean> {
+export async function isShown(
+  { connection, isAdministrator }: Session,
+  name: string,
+  command: "GETACL" | "MYRIGHTS" = isAdministrator ? "GETACL" : "MYRIGHTS",
+): Promise<boolean> {
   const completion = await connection.command(command, [name]);
   if (isNoSuchMailbox(completion)) return false;
   mustSucceed(command, completion);

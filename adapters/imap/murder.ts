@@ -22,7 +22,7 @@ export async function doubtAboutMurder(
   meant: ImapOptions["murder"],
 ): Promise<string | null> {
   if (meant === "backend" || meant === "unified") return null;
-  if (!capabilities.some((capability) => capability.startsWith("MUPDATE="))) return null;
+  if (!isMurderMember(capabilities)) return null;
   const storesMail = await hasFreeSpace(connection);
   if (storesMail === true) {
     throw new StoreError(
@@ -36,6 +36,11 @@ export async function doubtAboutMurder(
     `${host} is part of a murder and does not tell whether it is a frontend or a backend: ` +
     "set smmap_imap_murder to what it is"
   );
+}
+
+/** @param capabilities in upper case */
+export function isMurderMember(capabilities: readonly string[]): boolean {
+  return capabilities.some((capability) => capability.startsWith("MUPDATE="));
 }
 
 /** Whether the server has partitions for mail; null: it does not tell. */

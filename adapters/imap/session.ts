@@ -1,7 +1,7 @@
 /** A connection, and what the account on it may see: without that, "does not exist" could mean "may not be seen". */
 import { StoreError } from "../../src/store/store.ts";
 import type { Completion, ImapConnection, Response } from "./commands.ts";
-import { doubtAboutMurder } from "./murder.ts";
+import { doubtAboutMurder, isMurderMember } from "./murder.ts";
 import type { Naming } from "./names.ts";
 import type { ImapOptions, ImapServer } from "./options.ts";
 import { capabilityNames, hierarchySeparator, sharedNamespace } from "./responses.ts";
@@ -14,6 +14,8 @@ export interface Session {
   readonly naming: Naming;
   /** Why an absence on this server is no fact; null: it is one, once confirmed. */
   readonly absenceDoubt: string | null;
+  /** Whether the server is part of a murder, where mailboxes come to its list and leave it while it serves. */
+  readonly isInMurder: boolean;
 }
 
 /** A quota root that does not exist. Only an administrator is told so; all others may not ask. */
@@ -33,6 +35,7 @@ export async function probeAccount(
     mustSucceed("CAPABILITY", await connection.command("CAPABILITY", [], ["CAPABILITY"])),
   );
   const isAdministrator = await mayAskForAnyQuota(connection, server, capabilities);
+  const isInMurder = isMurderMember(capabilities);
   const murderDoubt = await doubtAboutMurder(connection, capabilities, server, murder);
   const absenceDoubt = server.isComplete
     ? murderDoubt
@@ -45,6 +48,7 @@ export async function probeAccount(
       isAdministrator,
       naming: { separator, sharedPrefix: "", defaultDomain },
       absenceDoubt,
+      isInMurder,
     };
   }
   if (postIdentity === "anyone") {
@@ -58,7 +62,8 @@ export async function probeAccount(
     mustSucceed("NAMESPACE", await connection.command("NAMESPACE", [], ["NAMESPACE"])),
   );
   if (sharedPrefix === null) throw new StoreError("denied", "imap: the server shows no shared folders to the account");
-  return { connection, server, isAdministrator, naming: { separator, sharedPrefix, defaultDomain }, absenceDoubt };
+  const naming = { separator, sharedPrefix, defaultDomain };
+  return { connection, server, isAdministrator, naming, absenceDoubt, isInMurder };
 }
 
 async function mayAskForAnyQuota(

@@ -2,9 +2,10 @@
  * Whether "nothing found" may count as "there is no such recipient": only on a connection where the entries that the
  * filters look for can be seen, to a server that holds all of them.
  *
- * Rights may be taken away and given back, and replicas filled, while a connection lasts. So checks have to enclose the
- * search: one that passed not long before it, and one that begins after it. An absence between two such checks is none
- * only if something was hidden after the first and shown again before the second.
+ * Rights may be taken away and given back, and replicas filled, while a connection lasts. So each check begins after a
+ * search that found nothing, and there is something before it as well: another check that passed not long before the
+ * search, or else the search is made again after the check. Either way an absence is wrong only if an entry was hidden,
+ * shown and hidden, or the reverse, within these few operations.
  */
 import { BoundedMap } from "./bounded-map.ts";
 import type { LdapConnection } from "./connection.ts";
@@ -20,7 +21,7 @@ const BASES_MAX = 1_000;
 /** Checks of one base on one connection. */
 interface BaseChecks {
   underWay: Promise<void> | null;
-  /** Begins when the one under way is over; shared by all searches that have ended by then. */
+  /** Has not begun; shared by all searches that have ended by then. */
   next: Promise<void> | null;
   /** When the last one that passed began, on the clock of performance.now(). */
   passedAt: number;
@@ -48,23 +49,19 @@ export class AbsenceCheck {
   }
 
   /**
-   * The check before a search: resolves where searches may begin. One that is under way serves. Rejects with StoreError.
+   * Resolves where entries can be seen after this call: a check begins now, or at the end of the one that is under way,
+   * and is shared by all that wait for it. Rejects with StoreError.
    * @param query says where to search, and how
    */
-  confirmBefore(connection: LdapConnection, query: SearchQuery): Promise<void> {
+  confirm(connection: LdapConnection, query: SearchQuery): Promise<void> {
     const checks = this.#checksOf(connection, query.base);
-    return checks.underWay ?? this.#begin(checks, connection, query);
-  }
-
-  /** The check after a search: begins at the end of the one that is under way, if any. Rejects with StoreError. */
-  confirmAfter(connection: LdapConnection, query: SearchQuery): Promise<void> {
-    const checks = this.#checksOf(connection, query.base);
-    if (checks.underWay === null) return this.#begin(checks, connection, query);
     const begin = () => {
       checks.next = null;
       return this.#begin(checks, connection, query);
     };
-    checks.next ??= checks.underWay.then(begin, begin);
+    // Searches whose results come in one piece share a check.
+    const earlier = checks.underWay ?? new Promise<void>((resolve) => setImmediate(resolve));
+    checks.next ??= earlier.then(begin, begin);
     return checks.next;
   }
 

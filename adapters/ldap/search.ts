@@ -30,13 +30,8 @@ export class EntryKind {
     const wasConfirmed = this.#absence.isFresh(connection, query.base);
     const entry = await this.#search(connection, query);
     if (entry !== null) return entry;
-    if (!wasConfirmed) {
-      await this.#absence.confirmBefore(connection, query);
-      const appeared = await this.#search(connection, query);
-      if (appeared !== null) return appeared;
-    }
-    await this.#absence.confirmAfter(connection, query);
-    return null;
+    await this.#absence.confirm(connection, query);
+    return wasConfirmed ? null : this.#search(connection, query);
   }
 
   async #search(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {

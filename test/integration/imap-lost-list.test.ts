@@ -1,6 +1,6 @@
 /** A real Cyrus that has lost its list of mailboxes, or a part of it, says "Mailbox does not exist" of all that are lost. */
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { Cyrus } from "../../fixtures/servers/cyrus.ts";
 import { type CyrusDaemon, startCyrusDaemon } from "../../fixtures/servers/cyrus-daemon.ts";
 import { populate } from "../../fixtures/servers/cyrus-population.ts";
@@ -11,6 +11,8 @@ const absent = ["nobody", "+nowhere", "user0+Nowhere"];
 const TEMP = "TEMP Mailbox look-up failed, try again later";
 const NOTFOUND = "NOTFOUND Mailbox does not exist";
 
+/** Milliseconds that the clock is put forward by. */
+let ahead = 0;
 let cyrus: Cyrus;
 let daemon: CyrusDaemon;
 
@@ -36,17 +38,25 @@ async function untilTrue(): Promise<void> {
 const truth = [...users.map((user) => `OK ${user}`), ...absent.map(() => NOTFOUND)];
 
 beforeAll(async () => {
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, "now").mockImplementation(() => now() + ahead);
   cyrus = await Cyrus.start();
   await populate(cyrus, { mailboxes: users.map((user) => ({ name: `user/${user}` })), quotas: [] });
   daemon = await startCyrusDaemon(cyrus);
 });
 
 afterAll(async () => {
+  vi.restoreAllMocks();
   await daemon?.close();
   await cyrus?.stop();
 });
 
-beforeEach(untilTrue);
+beforeEach(async () => {
+  await untilTrue();
+  // Users that are found again after a minute are established.
+  ahead += 60_000;
+  await untilTrue();
+});
 
 it("a lost list makes no mailbox absent, until it is back", async () => {
   await cyrus.loseMailboxes();

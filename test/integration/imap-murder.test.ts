@@ -80,14 +80,6 @@ it("a frontend that lost its list of mailboxes while the mupdate master is away 
   expect(replies.map(wrong)).toEqual([{}, {}]);
 });
 
-it("a frontend that fetches its list of mailboxes anew says nothing is absent before it has it", async () => {
-  const load = new TruthLoad({ path: daemon.path, truth: murderTruth });
-  await frontend.cyrus.loseMailboxes();
-  await load.answered(200);
-  await load.end();
-  expect(load.wrongCounts).toEqual({});
-});
-
 it("backends that do not know our account as an administrator make no mailbox absent", async () => {
   const admins = "mailproxy";
   for (const { cyrus } of murder.backends) await restartWith(cyrus, admins);

@@ -63,6 +63,13 @@ async function ask(store: MailboxStore, ...names: string[]): Promise<(boolean | 
   return said;
 }
 
+/** Makes users known for good: they are found again after a minute. */
+async function establish(store: MailboxStore, ...names: string[]): Promise<void> {
+  await ask(store, ...names);
+  vi.advanceTimersByTime(60_000);
+  expect(await ask(store, ...names)).toEqual(names.map(() => true));
+}
+
 /** What came since it was asked last. */
 function received(): readonly string[] {
   return server.received.splice(0);
@@ -127,7 +134,8 @@ describe("what it costs", () => {
 
   it("is one of the known users in turn, and all of them on a new connection", async () => {
     const store = open();
-    await ask(store, "anna", "berta", "carla", "nobody");
+    await establish(store, "anna", "berta", "carla");
+    await ask(store, "nobody");
     const turns: string[] = [];
     for (let i = 0; i < 3; i++) {
       vi.advanceTimersByTime(1_001);
@@ -145,7 +153,7 @@ describe("what it costs", () => {
 describe("a list of mailboxes", () => {
   it("that is empty makes none absent, neither users found before nor others", async () => {
     const store = open();
-    expect(await ask(store, "anna", "berta")).toEqual([true, true]);
+    await establish(store, "anna", "berta");
     listed.clear();
     server.cut();
     const lost = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 does not show 2 of 2 mailboxes.*mailboxes\.db/);
@@ -207,7 +215,8 @@ describe("a list of mailboxes", () => {
 
   it("without a single known user holds absences back for a minute, and then takes the user for deleted", async () => {
     const store = open();
-    await ask(store, "anna", "berta", "carla", "nobody");
+    await establish(store, "anna", "berta", "carla");
+    await ask(store, "nobody");
     listed.delete("user/berta");
     const said: unknown[] = [];
     for (let second = 0; second < 70; second++) {
@@ -224,7 +233,8 @@ describe("a list of mailboxes", () => {
   it("without the only known user takes it for deleted after a minute where it holds others", async () => {
     listed = new Set(["user/anna"]);
     const store = open();
-    await ask(store, "anna", "nobody");
+    await establish(store, "anna");
+    await ask(store, "nobody");
     listed = new Set(["user/berta"]);
     vi.advanceTimersByTime(1_001);
     expect(await ask(store, "nobody")).toEqual([expect.stringMatching(/does not show 1 of 1/)]);
@@ -236,9 +246,22 @@ describe("a list of mailboxes", () => {
     expect(received().at(-2)).toBe('GETACL "user/berta"');
   });
 
-  it("without a known user that is asked for makes it absent where the others are there, and forgets it", async () => {
+  it("without some users found just now makes others absent, and none when it shows none of them", async () => {
     const store = open();
     await ask(store, "anna", "berta");
+    listed.delete("user/anna");
+    vi.advanceTimersByTime(1_001);
+    expect(await ask(store, "nobody")).toEqual([false]);
+    listed.clear();
+    server.cut();
+    vi.advanceTimersByTime(1_001);
+    const empty = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 shows no mailbox at all/);
+    expect(await ask(store, "nobody", "berta")).toEqual([empty, empty]);
+  });
+
+  it("without a known user that is asked for makes it absent where the others are there, and forgets it", async () => {
+    const store = open();
+    await establish(store, "anna", "berta");
     listed.delete("user/anna");
     expect(await ask(store, "anna", "nobody")).toEqual([false, false]);
     listed.add("user/anna");
@@ -280,6 +303,21 @@ describe("a server with MUPDATE= in its capabilities", () => {
     expect(server.received).toContain(`GETMETADATA "" "${freespace}"`);
     table.GETMETADATA = answersFreespace("NIL");
     expect(await ask(open(), "anna", "nobody")).toEqual([true, false]);
+  });
+
+  it("is asked for a known user with each absence, because its list changes while it serves", async () => {
+    const store = open();
+    await ask(store, "anna");
+    received();
+    expect(await ask(store, "nobody", "stranger")).toEqual([false, false]);
+    expect(received()).toEqual([
+      'GETQUOTAROOT "user/nobody"',
+      'GETACL "user/anna"',
+      'GETACL "user/nobody"',
+      'GETQUOTAROOT "user/stranger"',
+      'GETACL "user/anna"',
+      'GETACL "user/stranger"',
+    ]);
   });
 
   it("is refused where it has room for mail, unless that is meant", async () => {

@@ -40,7 +40,7 @@ async function start(script: Script): Promise<ScriptedImap> {
 }
 
 function open(): MailboxStore {
-  const list = servers.map(({ port }) => `127.0.0.1:${port}`).join(" ");
+  const list = servers.map(({ port }) => `127.0.0.1:${port}/complete`).join(" ");
   const port = servers[0]?.port ?? 0;
   const store = openImapStore({ directory, port }, { smmap_pool_size: "4", smmap_imap_server: list }, log);
   stores.push(store);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { expandFilter, filterHasToken, generaliseFilter } from "../../../adapters/ldap/filter.ts";
+import { exemplifyFilter, expandFilter, filterHasToken, generaliseFilter } from "../../../adapters/ldap/filter.ts";
 import { parseFilter } from "../../../adapters/ldap/filter-parser.ts";
 import { TemplateError, type TokenValues } from "../../../adapters/ldap/template.ts";
 
@@ -12,6 +12,29 @@ const tokens = "uUdf";
 
 const expand = (text: string, known = values) => expandFilter(parseFilter(text, tokens), known)?.toString() ?? null;
 const generalise = (text: string) => generaliseFilter(parseFilter(text, tokens))?.toString() ?? null;
+
+const exemplify = (text: string) => {
+  const filter = exemplifyFilter(parseFilter(text, tokens), (attribute) => (attribute === "none" ? null : "value"));
+  return filter?.toString() ?? null;
+};
+
+describe("a filter that finds a known value", () => {
+  it.each([
+    ["(&(objectClass=user)(mail=%u)(!(locked=TRUE)))", "(&(objectClass=user)(mail=value)(!(locked=TRUE)))"],
+    ["(proxyAddresses=smtp:%u)", "(proxyAddresses=value)"],
+    ["(|(none=%u)(mail=%U))", "(mail=value)"],
+    ["(uid=a)", "(uid=a)"],
+  ])("is made of %s", (text, filter) => {
+    expect(exemplify(text)).toBe(filter);
+  });
+
+  it.each(["(none=%u)", "(&(none=%d)(mail=%u))", "(mail=%u*)", "(mail>=%u)", "(!(mail=%u))"])(
+    "cannot be made of %s",
+    (text) => {
+      expect(exemplify(text)).toBeNull();
+    },
+  );
+});
 
 describe("a filter", () => {
   it.each([
