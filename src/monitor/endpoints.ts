@@ -3,7 +3,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Listener, SocketRights } from "../net/listener.ts";
 import type { Log } from "../store/store.ts";
 import { openControl } from "./control-server.ts";
-import { openMetrics } from "./metrics-server.ts";
+import { loadExposition, openMetrics } from "./metrics-server.ts";
 import type { Reporter } from "./status-report.ts";
 
 export interface ObservationOptions {
@@ -29,13 +29,17 @@ export class Observation {
     this.#listeners = listeners;
   }
 
+  /** @throws ConfigError where metrics are wanted and prom-client cannot be loaded */
   static async open(options: ObservationOptions): Promise<Observation> {
     const { settings, isLasting, log } = options;
     const { controlSocket: beginning, metricsListen } = settings;
     const opened: (Listener | null)[] = [];
     if (beginning !== null) opened.push(await attempt(() => openControl({ ...options, beginning }), log));
     if (!isLasting && metricsListen.length > 0) log.warning("smmap_metrics_listen counts for nothing under master(8)");
-    for (const address of isLasting ? metricsListen : []) {
+    const served = isLasting ? metricsListen : [];
+    // A missing package is a mistake in the installation, which ends the start; an address in use is only logged.
+    if (served.length > 0) await loadExposition();
+    for (const address of served) {
       const listener = await attempt(() => openMetrics(address, options), log);
       if (listener !== null) log.notice(`serving metrics on ${listener.name}`);
       opened.push(listener);

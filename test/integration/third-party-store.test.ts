@@ -84,7 +84,9 @@ beforeAll(async () => {
   writeFileSync(join(directory, "package.json"), JSON.stringify({ name: "third-party", type: "module" }));
   writeFileSync(join(directory, "textfile.js"), adapter);
   writeFileSync(join(directory, "textfile.test.js"), suite);
-  writeFileSync(join(directory, "imapd.conf"), imapdConf.replace("/var/lib/smmapd", directory));
+  // Whoever runs the tests.
+  const conf = `${imapdConf.replace("/var/lib/smmapd", directory)}smmap_user: root\n`;
+  writeFileSync(join(directory, "imapd.conf"), conf);
   writeFileSync(join(directory, "addresses"), "anna@village.example\nhugo@hill.example\n");
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
