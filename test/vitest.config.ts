@@ -9,6 +9,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: isNightly ? [] : ["test/nightly/**"],
     pool: "forks",
+    // Most tests wait for servers most of the time.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 120_000,
     coverage: {

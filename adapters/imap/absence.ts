@@ -30,9 +30,12 @@ export async function confirmAbsence(
   if (isAskedAgain && (await isShown(session, name, command))) throw contradiction(session);
 }
 
+/** The server's list of mailboxes has a mailbox of which the server that holds it says that it does not exist. */
+export class ContradictionError extends StoreError {}
+
 /** Without the mailbox' name, so that the log shows a fault of the murder once and not for each user. */
-export function contradiction({ server: { host, login } }: Session): StoreError {
-  return new StoreError(
+export function contradiction({ server: { host, login } }: Session): ContradictionError {
+  return new ContradictionError(
     "denied",
     `imap: ${host} lists a mailbox of which the server that holds it says that it does not exist: either it is being ` +
       `moved, or ${login.userid ?? login.user} is missing from admins in the imapd.conf of that backend`,

@@ -16,7 +16,7 @@ import {
   type StoreContext,
   StoreError,
 } from "../../src/store/store.ts";
-import { confirmAbsence, contradiction } from "./absence.ts";
+import { ContradictionError, confirmAbsence, contradiction } from "./absence.ts";
 import { ImapConnection } from "./commands.ts";
 import { exactUsage } from "./exact-quota.ts";
 import { foldersBeside } from "./folders.ts";
@@ -92,7 +92,17 @@ export class ImapStore implements MailboxStore {
     this.#pool.close();
   }
 
+  /** Once more where the answers contradict each other: the mailbox may have been made between two commands. */
   async #find(session: Session, mailbox: MailboxId, signal: AbortSignal): Promise<MailboxFacts> {
+    try {
+      return await this.#findOnce(session, mailbox, signal);
+    } catch (error) {
+      if (!(error instanceof ContradictionError) || signal.aborted) throw error;
+      return await this.#findOnce(session, mailbox, signal);
+    }
+  }
+
+  async #findOnce(session: Session, mailbox: MailboxId, signal: AbortSignal): Promise<MailboxFacts> {
     const { connection, naming, isAdministrator } = session;
     if (mailbox.kind === "user" && !isAdministrator) {
       throw new StoreError(

@@ -125,16 +125,21 @@ it("clients that vanish in the middle leave nothing behind", { timeout }, async 
 
 it("clients that ask and never read take little memory", async () => {
   const requests = Buffer.from(encodeNetstring("cyrus anna@village.example").repeat(200_000));
-  const before = memory();
-  const clients = await Promise.all(Array.from({ length: 30 }, () => SocketmapClient.connect(folder.socket)));
-  for (const client of clients) {
-    client.pause();
-    void client.send(requests);
-  }
-  // Each round trip of another client is some turns of the daemon's.
-  for (let round = 0; round < 300; round++) await askWitness();
-  const after = memory();
-  for (const client of clients) client.close();
+  const measure = async () => {
+    const clients = await Promise.all(Array.from({ length: 30 }, () => SocketmapClient.connect(folder.socket)));
+    for (const client of clients) {
+      client.pause();
+      void client.send(requests);
+    }
+    // Each round trip of another client takes some ticks of the daemon's event loop.
+    for (let round = 0; round < 300; round++) await askWitness();
+    const measured = memory();
+    for (const client of clients) client.close();
+    return measured;
+  };
+  // Compiled code and the heap's own reserve come with the first such load, whatever the clients do.
+  const before = await measure();
+  const after = await measure();
   expect(after.highest).toBeLessThan(MEMORY_MAX);
   expect(after.now - before.now).toBeLessThan(GROWTH_MAX);
 });

@@ -136,8 +136,8 @@ it.each([
 it("a mistake in the configuration", async () => {
   folder.configure("smmap_query_timeout: soon");
   await start("", 1);
-  const pid = processOf("ours");
   await master?.until("it is told", () => master?.log.some((line) => line.includes("unparsable")) ?? false);
+  const pid = processOf("ours");
   expect(messages("ours", pid)).toEqual([]);
   process.kill(pid, "SIGHUP");
   expect(await endOf("ours", pid)).toEqual({ told: ["UNAVAILABLE"], end: "exited, status 78" });

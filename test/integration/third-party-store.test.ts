@@ -85,7 +85,7 @@ beforeAll(async () => {
   writeFileSync(join(directory, "textfile.js"), adapter);
   writeFileSync(join(directory, "network.js"), network);
   writeFileSync(join(directory, "textfile.test.js"), suite);
-  // Whoever runs the tests.
+  // Started by root, the command would become the user cyrus, which the machine lacks and the folder is closed to.
   const conf = `${imapdConf.replace("/var/lib/smmapd", directory)}smmap_user: root\n`;
   writeFileSync(join(directory, "imapd.conf"), conf);
   writeFileSync(join(directory, "addresses"), "anna@village.example\nhugo@hill.example\n");
