@@ -43,7 +43,8 @@ function isInstalled(name: string): boolean {
 
 /** "@1.2.3" as in package.json; "" for a package that is not listed there. */
 function wantedVersion(name: string): string {
-  const { optionalDependencies } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
+  const file = join(packageRoot(), "package.json");
+  const { optionalDependencies } = JSON.parse(existsSync(file) ? readFileSync(file, "utf8") : "{}") as {
     readonly optionalDependencies?: Readonly<Record<string, string>>;
   };
   const version = optionalDependencies?.[name];
@@ -60,9 +61,9 @@ function npmCall(): { readonly command: string; readonly where: string } {
     : { command: "--global ", where: "" };
 }
 
-/** The folder of our package.json: above src, or above dist. */
+/** The folder of our package.json, above src or above dist; the root folder if the file was taken away. */
 function packageRoot(): string {
   let folder = import.meta.dirname;
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  while (!existsSync(join(folder, "package.json")) && folder !== dirname(folder)) folder = dirname(folder);
   return folder;
 }

@@ -1,5 +1,5 @@
 /** Client libraries are optional: what needs a missing one says so in a line, and everything else works. */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Daemon, DaemonFolder } from "../../fixtures/daemon.ts";
@@ -80,6 +80,15 @@ it("the command for an installation in a project names the project's folder", as
   writeFileSync(join(project, "package.json"), "{}");
   const { stderr } = await installed.run("conf", "-C", folder.configFile);
   expect(stderr).toMatch(new RegExp(`run "npm install ldapts@[\\d.]+" in ${project} .*\n$`));
+});
+
+it("a program without its package.json names the package all the same", async () => {
+  folder.configure(stores.ldap);
+  const installed = install();
+  rmSync(join(installed.modules, "smmapd/package.json"));
+  const { status, stderr } = await installed.run("conf", "-C", folder.configFile);
+  expect(stderr).toMatch(/package ldapts is not installed; run "npm install --global ldapts"/);
+  expect(status).toBe(78);
 });
 
 it("metrics without prom-client are refused by the daemon and conf, and all else needs no prom-client", async () => {
