@@ -2,6 +2,10 @@
  * From Markdown to roff: the manual pages that are installed are those that are read in docs/. Knows as much of Markdown
  * as they use, and refuses the rest.
  *
+ * By hand, because the libraries for it lose what a manual page is made of: remark-man writes options as bullets in place
+ * of .TP, and hyphens that cannot be pasted into a shell; marked-man breaks lines where the Markdown does, and leaves
+ * "&#39;" in code. Neither writes a NAME section that whatis(1) can read from our titles.
+ *
  * A first heading "# NAME(SECTION): what it is" becomes the title. A list item whose first line ends in a backslash is a
  * term with its explanation.
  */

@@ -6,10 +6,9 @@
  * and it skips lines that it cannot parse, which only its log tells of, so that is listened to.
  */
 import { ImapFlow, type Logger } from "imapflow";
-import { LoginError } from "../../src/store/kit/login-backoff.ts";
+import { LoginError, readTlsFiles, TIMER_MAX } from "../../src/store/kit/index.ts";
 import { StoreError } from "../../src/store/store.ts";
-import type { ImapServer } from "./options.ts";
-import { loadTls } from "./tls.ts";
+import { type ImapServer, TLS_KEYS } from "./options.ts";
 
 /** An argument or a part of a response: text, NIL, a list. Bytes of a literal are read as UTF-8. */
 export type Value = string | null | readonly Value[];
@@ -121,7 +120,7 @@ export class ImapConnection {
   /** Connects, secures and logs in. Rejects with StoreError, after everything it made is gone. */
   static async open(server: ImapServer, options: ConnectOptions, signal: AbortSignal): Promise<ImapConnection> {
     const skipped = new SkippedLines();
-    const tls = server.security === "plain" ? {} : await loadTls(server.tls);
+    const tls = server.security === "plain" ? {} : await readTlsFiles(server.tls, TLS_KEYS, "imap");
     const client = createClient(server, options, tls, skipped);
     const connection = new ImapConnection(client, skipped, options);
     const giveUp = () => client.close();
@@ -273,7 +272,7 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object, 
     connectionTimeout: options.connectTimeout,
     greetingTimeout: options.connectTimeout,
     // It closes idle connections after this time; ours are kept alive and have deadlines of their own.
-    socketTimeout: 2 ** 31 - 1,
+    socketTimeout: TIMER_MAX,
     maxLineLength: LINE_MAX,
     maxLiteralSize: LINE_MAX,
     maxResponseSize: 2 * LINE_MAX,

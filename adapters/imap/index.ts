@@ -9,8 +9,8 @@ import { ImapStore } from "./store.ts";
 export const adapter: StoreAdapter<ImapOptions> = {
   ...manifest,
   parse: parseOptions,
-  open(options, { log }) {
+  open(options, context) {
     checkLibrary();
-    return new ImapStore(options, log);
+    return new ImapStore(options, context);
   },
 };

@@ -1,6 +1,6 @@
 /** What the store takes from imapd.conf. */
+import { milliseconds, type TlsFiles, type TlsKeys } from "../../src/store/kit/index.ts";
 import type { ConfigReader } from "../../src/store/store.ts";
-import type { TlsFiles } from "./tls.ts";
 
 export interface ImapOptions {
   /** In the order of preference; never empty. */
@@ -20,8 +20,6 @@ export interface ImapOptions {
   readonly poolMax: number;
   /** Milliseconds until a connection is made and logged in. */
   readonly connectTimeout: number;
-  /** Milliseconds for one command; as long as a whole look-up, after which nobody waits for it. */
-  readonly commandTimeout: number;
 }
 
 export interface ImapServer {
@@ -54,8 +52,13 @@ export interface KeepAlive {
 const DEFAULT_PORT = { tls: 993, starttls: 143, plain: 143 } as const;
 /** Milliseconds; Linux' own tcp_keepalive_time, tcp(7). The library has set a shorter one by then. */
 const SYSTEM_IDLE = 7_200_000;
-/** A timer of Node.js holds 2^31 - 1 milliseconds. */
-const TIMER_MAX = 2 ** 31 - 1;
+/** The options that TlsFiles come from. */
+export const TLS_KEYS: TlsKeys = {
+  caFile: "tls_server_ca_file",
+  caDirectory: "tls_server_ca_dir",
+  certificateFile: "tls_client_cert",
+  keyFile: "tls_client_key",
+};
 
 /** @throws ConfigError */
 export function parseOptions(config: ConfigReader): ImapOptions {
@@ -80,7 +83,6 @@ export function parseOptions(config: ConfigReader): ImapOptions {
     poolSize,
     poolMax: config.isSet("smmap_pool_max") ? poolMax : Math.max(poolMax, 2 * poolSize),
     connectTimeout: milliseconds(config, "client_timeout"),
-    commandTimeout: milliseconds(config, "smmap_query_timeout"),
   };
 }
 
@@ -167,11 +169,4 @@ function readTlsFiles(config: ConfigReader): TlsFiles {
     certificateFile,
     keyFile,
   };
-}
-
-function milliseconds(config: ConfigReader, key: string): number {
-  const value = config.duration(key) * 1000;
-  if (value <= 0) throw config.error(key, "must be greater than 0");
-  if (value > TIMER_MAX) throw config.error(key, "must be less than 25 days");
-  return value;
 }

@@ -7,7 +7,7 @@
  * fast again. For each connection with slow work, others are opened beyond the pool's size for those that wait. Work with
  * a slow key comes after other work then, has one connection for each key, and half of all that there may be at most.
  */
-import type { Connector } from "../../src/store/kit/connector.ts";
+import type { Connector } from "../../src/store/kit/index.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { SlowKeys } from "./slow-keys.ts";
 

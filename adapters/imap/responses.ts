@@ -2,6 +2,7 @@
  * Untagged responses as facts: QUOTAROOT and QUOTA (RFC 9208), ACL and MYRIGHTS (RFC 4314), CAPABILITY, LIST, NAMESPACE
  * and METADATA. What is missing or odd is an error, never "no quota" or "no rights".
  */
+import { posterRights } from "../../src/store/kit/index.ts";
 import { type QuotaUsage, StoreError } from "../../src/store/store.ts";
 import type { Response, Value } from "./commands.ts";
 
@@ -24,18 +25,13 @@ export function quotaUsage(responses: readonly Response[], roots: readonly strin
   });
 }
 
-/** The letters of whom nobody knows: those of anyone and anonymous, less those taken from either. */
-export function posterRights(responses: readonly Response[], mailbox: string): string {
+/** The letters that an unknown poster holds. */
+export function rightsInAcl(responses: readonly Response[], mailbox: string): string {
   const [, ...pairs] = onlyOne("ACL", responses, mailbox).map((value) => text("ACL", value));
   if (pairs.length % 2 !== 0) throw notUnderstood("ACL", "an identifier without rights");
-  let given = "";
-  let taken = "";
-  for (let i = 0; i < pairs.length; i += 2) {
-    const [identifier = "", rights = ""] = pairs.slice(i);
-    if (identifier === "anyone" || identifier === "anonymous") given += rights;
-    if (identifier === "-anyone" || identifier === "-anonymous") taken += rights;
-  }
-  return [...new Set(given)].filter((letter) => !taken.includes(letter)).join("");
+  const acl: [string, string][] = [];
+  for (let i = 0; i < pairs.length; i += 2) acl.push([pairs[i] ?? "", pairs[i + 1] ?? ""]);
+  return posterRights(acl);
 }
 
 /** The letters of the login. */

@@ -3,9 +3,7 @@
  * it tells existence and quota, and the ACL does not matter. A shared folder's rights are asked for besides, and absence
  * has to be confirmed.
  */
-import { Connector } from "../../src/store/kit/connector.ts";
-import { EndpointHealth } from "../../src/store/kit/endpoint-health.ts";
-import { LoginBackoff } from "../../src/store/kit/login-backoff.ts";
+import { acceptsPosting, Connector, EndpointHealth, LoginBackoff, ThrottledLog } from "../../src/store/kit/index.ts";
 import {
   type FolderPaths,
   type Log,
@@ -15,6 +13,7 @@ import {
   type MailboxStore,
   type QuotaUsage,
   type StoreCapabilities,
+  type StoreContext,
   StoreError,
 } from "../../src/store/store.ts";
 import { ContradictionError, confirmAbsence, contradiction } from "./absence.ts";
@@ -25,7 +24,7 @@ import { KnownMailboxes } from "./known-mailboxes.ts";
 import { mailboxName } from "./names.ts";
 import type { ImapOptions, ImapServer } from "./options.ts";
 import { ConnectionPool } from "./pool.ts";
-import { ownRights, posterRights, quotaRoots, quotaUsage } from "./responses.ts";
+import { ownRights, quotaRoots, quotaUsage, rightsInAcl } from "./responses.ts";
 import {
   isNoSuchMailbox,
   isNoSuchQuotaRoot,
@@ -47,24 +46,28 @@ export class ImapStore implements MailboxStore {
   readonly #options: ImapOptions;
   readonly #log: Log;
   readonly #pool: ConnectionPool<Session>;
-  readonly #warned = new Set<string>();
+  readonly #warnings: ThrottledLog;
+  /** Milliseconds for one command: those of a whole look-up, after which no caller waits for the answer. */
+  readonly #commandTimeout: number;
   /** Users' mailboxes, for sessions of an administrator. */
   readonly #knownUsers: KnownMailboxes;
   /** For sessions of an ordinary account, which sees nothing else. */
   readonly #knownFolders: KnownMailboxes;
 
-  constructor(options: ImapOptions, log: Log) {
+  constructor(options: ImapOptions, { log, lookupTimeout }: StoreContext) {
     const concurrency = options.poolMax;
     this.capabilities = { folders: true, shared: true, concurrency, quota: ["STORAGE", "MESSAGE"] };
     this.#options = options;
     this.#log = log;
+    this.#warnings = new ThrottledLog(log, { interval: Number.POSITIVE_INFINITY });
+    this.#commandTimeout = lookupTimeout;
     const shared = { logins: new LoginBackoff(log), health: new EndpointHealth() };
     this.#knownUsers = new KnownMailboxes(log);
     this.#knownFolders = new KnownMailboxes(log);
     this.#pool = new ConnectionPool({
       connectors: Array.from({ length: options.poolMax }, () => this.#connector(shared)),
       size: options.poolSize,
-      patience: options.commandTimeout * PATIENCE,
+      patience: lookupTimeout * PATIENCE,
       isLost: ({ connection }) => connection.isLost,
       probe: ({ connection }) => connection.command("NOOP"),
       probeEvery: PROBE_EVERY,
@@ -116,7 +119,7 @@ export class ImapStore implements MailboxStore {
       return ABSENT;
     }
     // An ordinary account may not see every quota, and without the right to post none counts.
-    if (!isAdministrator && !rights?.includes("p")) return { exists: true, rights, quotas: [] };
+    if (!isAdministrator && !acceptsPosting(mailbox, { rights })) return { exists: true, rights, quotas: [] };
     const quotas = await quotasOf(connection, name, mailbox.domain);
     if (quotas === undefined) {
       if (!isAdministrator) {
@@ -138,8 +141,8 @@ export class ImapStore implements MailboxStore {
     if (this.#options.postIdentity === "anyone") {
       const acl = await connection.command("GETACL", [name], ["ACL"]);
       if (isNoSuchMailbox(acl)) return undefined;
-      if (!isPermissionDenied(acl)) return posterRights(mustSucceed("GETACL", acl), name);
-      this.#warnOnce(
+      if (!isPermissionDenied(acl)) return rightsInAcl(mustSucceed("GETACL", acl), name);
+      this.#warnings.once(
         "imap: the server refuses GETACL, so the account's own rights on shared folders count in place of those of " +
           `anyone and anonymous (first seen on ${name})`,
       );
@@ -166,13 +169,13 @@ export class ImapStore implements MailboxStore {
   }
 
   async #connect(server: ImapServer, signal: AbortSignal, onLost: (session: Session) => void): Promise<Session> {
-    const { connectTimeout, commandTimeout, separator } = this.#options;
+    const { connectTimeout, separator } = this.#options;
     let session: Session | null = null;
     const connection = await ImapConnection.open(
       server,
       {
         connectTimeout,
-        commandTimeout,
+        commandTimeout: this.#commandTimeout,
         onLost: () => {
           if (session !== null) onLost(session);
         },
@@ -190,18 +193,12 @@ export class ImapStore implements MailboxStore {
       signal.removeEventListener("abort", giveUp);
     }
     if (session.naming.separator !== separator) {
-      this.#warnOnce(
+      this.#warnings.once(
         `imap: ${server.host} separates levels by "${session.naming.separator}", and unixhierarchysep here says ` +
           `"${separator}", which then counts in addresses`,
       );
     }
     return session;
-  }
-
-  #warnOnce(message: string): void {
-    if (this.#warned.has(message)) return;
-    this.#warned.add(message);
-    this.#log.warning(message);
   }
 }
 

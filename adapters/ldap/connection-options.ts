@@ -1,5 +1,6 @@
 /** How to reach a server and who we are there: the part of the configuration that connections need. */
 import { createSecureContext } from "node:tls";
+import { milliseconds, type TlsFiles, type TlsKeys } from "../../src/store/kit/index.ts";
 import type { ConfigReader } from "../../src/store/store.ts";
 import { type LdapEndpoint, parseEndpoint } from "./endpoint.ts";
 
@@ -8,21 +9,25 @@ export interface ConnectionOptions {
   readonly endpoints: readonly LdapEndpoint[];
   readonly poolSize: number;
   readonly startTls: boolean;
-  readonly tls: TlsFiles;
+  readonly tls: TlsOptions;
   readonly bind: BindMethod;
   /** Milliseconds for connecting with all that belongs to it, and for each operation. */
   readonly timeout: number;
 }
 
-/** Files are read at each connecting, so that renewed certificates are taken up. */
-export interface TlsFiles {
+export interface TlsOptions {
   readonly verifyPeer: boolean;
-  readonly caFile: string | null;
-  readonly caDirectory: string | null;
-  readonly certificateFile: string | null;
-  readonly keyFile: string | null;
+  readonly files: TlsFiles;
   readonly ciphers: string | null;
 }
+
+/** The options that TlsFiles come from. */
+export const TLS_KEYS: TlsKeys = {
+  caFile: "ldap_ca_file",
+  caDirectory: "ldap_ca_dir",
+  certificateFile: "ldap_client_cert",
+  keyFile: "ldap_client_key",
+};
 
 export type BindMethod =
   | { readonly kind: "anonymous" }
@@ -48,9 +53,7 @@ export function readConnectionOptions(config: ConfigReader): ConnectionOptions {
   }
   const poolSize = config.integer("smmap_pool_size");
   if (poolSize < 1) throw config.error("smmap_pool_size", "must be 1 or more");
-  const timeout = config.duration("ldap_timeout");
-  if (timeout <= 0) throw config.error("ldap_timeout", "must be greater than 0");
-  return { endpoints, poolSize, startTls, tls, bind, timeout: timeout * 1000 };
+  return { endpoints, poolSize, startTls, tls, bind, timeout: milliseconds(config, "ldap_timeout") };
 }
 
 function readEndpoints(config: ConfigReader): LdapEndpoint[] {
@@ -90,7 +93,7 @@ function readBind(config: ConfigReader): BindMethod {
   }
 }
 
-function readTls(config: ConfigReader): TlsFiles {
+function readTls(config: ConfigReader): TlsOptions {
   const ciphers = config.string("ldap_ciphers");
   if (ciphers !== null) {
     try {
@@ -107,10 +110,7 @@ function readTls(config: ConfigReader): TlsFiles {
     throw config.error("ldap_client_cert", "is needed with ldap_client_key");
   return {
     verifyPeer: config.switch("ldap_verify_peer"),
-    caFile: config.path("ldap_ca_file"),
-    caDirectory: config.path("ldap_ca_dir"),
-    certificateFile,
-    keyFile,
+    files: { caFile: config.path("ldap_ca_file"), caDirectory: config.path("ldap_ca_dir"), certificateFile, keyFile },
     ciphers,
   };
 }

@@ -8,7 +8,7 @@
  */
 import type { Socket } from "node:net";
 import { AbandonRequest, type BindRequest, ExtendedRequest, UnbindRequest } from "ldapts";
-import { type Deadline, Deadlines } from "../../src/store/kit/deadlines.ts";
+import { type Deadline, Deadlines } from "../../src/store/kit/index.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { type LdapResponse, type LdapResult, type Operation, ResponseReader, type SearchEntry } from "./response.ts";
 import { SIZE_LIMIT_EXCEEDED } from "./result.ts";

@@ -1,8 +1,8 @@
 /** Where the users of a domain are kept, by the entry of the domain (Cyrus' ldap_domain_*, its ptclient/ldap.c). */
 import type { Filter } from "ldapts";
+import { LRUCache } from "lru-cache";
 import { type Log, StoreError } from "../../src/store/store.ts";
 import { AbsenceCheck } from "./absence-check.ts";
-import { BoundedMap } from "./bounded-map.ts";
 import { expandFilter } from "./filter.ts";
 import type { DirectoryOptions, DomainOptions } from "./options.ts";
 import type { ConnectionPool } from "./pool.ts";
@@ -21,7 +21,7 @@ export class DomainBases {
   readonly #directory: DirectoryOptions;
   readonly #pool: ConnectionPool;
   readonly #domains: EntryKind;
-  readonly #known = new BoundedMap<string, { readonly base: string; readonly until: number }>(BASES_MAX);
+  readonly #known = new LRUCache<string, string>({ max: BASES_MAX, ttl: BASE_LASTS });
 
   constructor(options: DomainOptions, directory: DirectoryOptions, pool: ConnectionPool, log: Log) {
     this.#options = options;
@@ -36,7 +36,7 @@ export class DomainBases {
   /** What the domain's entry says, else "dc=…" of its first name. Rejects with StoreError. */
   async baseOf(domain: string, signal: AbortSignal): Promise<string> {
     const known = this.#known.get(domain);
-    if (known !== undefined && performance.now() < known.until) return known.base;
+    if (known !== undefined) return known;
     const { base: place, scope, nameAttribute, resultAttribute } = this.#options;
     const { derefAliases, sizeLimit, timeLimit, isDomainScope } = this.#directory;
     // %s is the only token that there is, and it has a value.
@@ -47,7 +47,7 @@ export class DomainBases {
     // An unknown domain says nothing about a mailbox in it: whoever asks takes the domain for his own.
     if (entry === null) throw new StoreError("invalid-data", `ldap: no domain ${domain} below "${place}"`);
     const base = entry.values(resultAttribute)[0] ?? standardBase(entry.values(nameAttribute)[0] ?? domain);
-    this.#known.set(domain, { base, until: performance.now() + BASE_LASTS });
+    this.#known.set(domain, base);
     return base;
   }
 }

@@ -1,7 +1,5 @@
 /** The connections of a store: made when wanted, made anew when lost, shared by all look-ups. */
-import { Connector } from "../../src/store/kit/connector.ts";
-import { EndpointHealth } from "../../src/store/kit/endpoint-health.ts";
-import { LoginBackoff } from "../../src/store/kit/login-backoff.ts";
+import { Connector, EndpointHealth, LoginBackoff } from "../../src/store/kit/index.ts";
 import { type Log, StoreError } from "../../src/store/store.ts";
 import type { LdapConnection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";

@@ -1,4 +1,5 @@
 /** From an entry of the directory to facts about a mailbox. */
+import { ThrottledLog } from "../../src/store/kit/index.ts";
 import {
   type Log,
   type MailboxAbsent,
@@ -10,11 +11,9 @@ import {
 import type { Entry } from "./entry.ts";
 import type { RecipientOptions, StatusMeaning } from "./options.ts";
 import { parseCount, parseOctets } from "./quota.ts";
-import { posterRights } from "./rights.ts";
+import { rightsFrom } from "./rights.ts";
 
 export const ABSENT: MailboxAbsent = { exists: false };
-/** Entries that are warned of; if there are more, that is known by then. */
-const WARNINGS_MAX = 1000;
 
 /** The attributes that tell about a mailbox, each once. */
 export function attributesFor(mailbox: MailboxId, isShared: boolean, options: RecipientOptions): string[] {
@@ -30,13 +29,11 @@ export function attributesFor(mailbox: MailboxId, isShared: boolean, options: Re
 
 export class RecipientReader {
   readonly #options: RecipientOptions;
-  readonly #log: Log;
-  /** What there has been a warning of already. */
-  readonly #warned = new Set<string>();
+  readonly #warnings: ThrottledLog;
 
   constructor(options: RecipientOptions, log: Log) {
     this.#options = options;
-    this.#log = log;
+    this.#warnings = new ThrottledLog(log, { interval: Number.POSITIVE_INFINITY });
   }
 
   /** @throws StoreError (invalid-data) where an attribute does not say what it has to say */
@@ -80,7 +77,7 @@ export class RecipientReader {
       if (value === null) throw invalid(entry, aclAttribute, "is no UTF-8");
       return value;
     });
-    const found = posterRights(values);
+    const found = rightsFrom(values);
     if ("problem" in found) throw invalid(entry, aclAttribute, found.problem);
     return found.rights;
   }
@@ -120,16 +117,10 @@ export class RecipientReader {
     const values = entry.values(attribute);
     const [text] = values;
     if (text === undefined) return null;
-    if (values.length > 1) this.#warnOnce(`ldap: ${entry.dn}: ${attribute} has several values, the first counts`);
+    if (values.length > 1) this.#warnings.once(`ldap: ${entry.dn}: ${attribute} has several values, the first counts`);
     const number = text === null ? null : parse(text);
     if (number === null) throw invalid(entry, attribute, `"${text}" is no number`);
     return number;
-  }
-
-  #warnOnce(warning: string): void {
-    if (this.#warned.has(warning) || this.#warned.size === WARNINGS_MAX) return;
-    this.#warned.add(warning);
-    this.#log.warning(warning);
   }
 }
 

@@ -3,7 +3,7 @@
  * "timeout" are said of the server, and many of them in a row make the daemon stop asking for a while; what may concern
  * a single question has another code.
  */
-import { LoginError } from "../../src/store/kit/login-backoff.ts";
+import { LoginError } from "../../src/store/kit/index.ts";
 import { StoreError, type StoreErrorCode } from "../../src/store/store.ts";
 import type { LdapResult } from "./response.ts";
 

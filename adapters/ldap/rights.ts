@@ -2,6 +2,7 @@
  * Rights to a shared folder as directories file them: "lrsp", "anyone lrsp", "anyone, post". Only what an unknown
  * poster holds counts: anyone and anonymous, less what the same with a leading "-" take away (RFC 4314 section 2).
  */
+import { posterRights } from "../../src/store/kit/index.ts";
 
 /** Words of Kolab and Univention, and of Cyrus' cyradm. */
 const words: Readonly<Record<string, string>> = {
@@ -17,20 +18,17 @@ const words: Readonly<Record<string, string>> = {
 const lettersOnly = /^[lrswipkxteacdn0-9]*$/;
 
 /** The letters that an unknown poster holds. A value that concerns him and is none: what is wrong with it. */
-export function posterRights(values: readonly string[]): { readonly rights: string } | { readonly problem: string } {
-  let given = "";
-  let taken = "";
+export function rightsFrom(values: readonly string[]): { readonly rights: string } | { readonly problem: string } {
+  const acl: [string, string][] = [];
   for (const value of values) {
     const parts = value.trim().split(/[\s,]+/);
     const [identifier = "", rights = ""] = parts.length === 1 ? ["anyone", ...parts] : parts;
-    const match = /^(-?)(?:anyone|anonymous)$/i.exec(identifier);
-    if (match === null) continue;
+    if (!/^-?(?:anyone|anonymous)$/i.test(identifier)) continue;
     const letters = Object.hasOwn(words, rights.toLowerCase()) ? words[rights.toLowerCase()] : rights;
     if (parts.length > 2 || letters === undefined || !lettersOnly.test(letters)) {
       return { problem: `"${value}" gives no rights` };
     }
-    if (match[1] === "-") taken += letters;
-    else given += letters;
+    acl.push([identifier.toLowerCase(), letters]);
   }
-  return { rights: [...new Set(given)].filter((letter) => !taken.includes(letter)).join("") };
+  return { rights: posterRights(acl) };
 }

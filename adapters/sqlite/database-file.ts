@@ -2,9 +2,9 @@
  * A database file that other programs write, lock, replace, remove or damage at any time. Every problem of the file is an
  * error, never an absence, and the file is tried again shortly after.
  */
+import { acceptsPosting } from "../../src/store/kit/index.ts";
 import { type FolderPaths, type Log, type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
 import { describeMailbox, RowError } from "../sql/columns.ts";
-import { acceptsPosting } from "./acceptance.ts";
 import { Connection } from "./connection.ts";
 import { describeFault, isFileFault, isLock } from "./fault.ts";
 import {
@@ -40,6 +40,8 @@ export interface DatabaseFileOptions {
 
 const find = (connection: Connection, mailbox: MailboxId) => connection.find(mailbox);
 const listFolders = (connection: Connection, mailbox: MailboxId) => connection.folders(mailbox);
+/** True if the facts cannot lead to a rejection for absence or for missing rights. */
+const isPostable = (mailbox: MailboxId, facts: MailboxFacts) => facts.exists && acceptsPosting(mailbox, facts);
 /** A list of folders may lack one, so it is never final by itself. */
 const isNeverFinal = () => false;
 
@@ -69,7 +71,7 @@ export class DatabaseFile {
 
   /** @throws StoreError; LockedError if the look-up is to be repeated */
   find(mailbox: MailboxId): MailboxFacts {
-    return this.#read(find, acceptsPosting, mailbox);
+    return this.#read(find, isPostable, mailbox);
   }
 
   /** All folders of the mailbox's owner. @throws as `find` does */

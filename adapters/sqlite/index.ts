@@ -3,6 +3,7 @@
 import type { ConfigReader, StoreAdapter } from "../../src/store/store.ts";
 import type { ZeroLimit } from "../sql/columns.ts";
 import { parseQuery, type Query } from "../sql/query-text.ts";
+import "./library.ts";
 import { sqliteDialect } from "./dialect.ts";
 import { manifest } from "./manifest.ts";
 import { NativeLayout } from "./native.ts";

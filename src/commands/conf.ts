@@ -5,6 +5,7 @@ import { readProcess } from "../config/process-settings.ts";
 import { readSettings } from "../config/settings.ts";
 import { exit, type Io, UsageError } from "../io.ts";
 import { printable } from "../log/printable.ts";
+import { loadExposition } from "../monitor/metrics-server.ts";
 import { loadAdapter } from "../store/registry.ts";
 import { ConfigError } from "../store/store.ts";
 import { parseOptions } from "./options.ts";
@@ -40,11 +41,12 @@ export async function conf(args: readonly string[], io: Io): Promise<number> {
 /** The error with which the daemon or its store would not start; null: there is none. */
 async function findStartupError(config: Config, baseDirectory: string, { env }: Io): Promise<string | null> {
   try {
-    const { store } = readSettings(config);
+    const { store, metricsListen } = readSettings(config);
     readProcess(config, env);
     const adapter = await loadAdapter(store.name, baseDirectory, (problem) => config.error("smmap_store", problem));
     config.register(adapter.keys ?? []);
     adapter.parse(config);
+    if (metricsListen.length > 0) await loadExposition();
     return null;
   } catch (error) {
     if (error instanceof ConfigError) return error.message;

@@ -1,5 +1,6 @@
 /** Limits on connections, requests, memory and time of clients. */
-import { milliseconds, notNegative, positive } from "./checks.ts";
+import { milliseconds } from "../store/kit/duration.ts";
+import { notNegative, positive } from "./checks.ts";
 import type { Config } from "./config.ts";
 
 export interface Limits {

@@ -75,7 +75,7 @@ export async function startService(configuration: Configuration, options: Servic
   const { settings, warnings, openStore } = configuration;
   const { log, tally } = options;
   for (const warning of warnings) log.warning(warning);
-  const opened = openStore({ log });
+  const opened = openStore({ log, lookupTimeout: settings.queryTimeout });
   const leaf = await buildLeaf(opened, leafSettings(settings), { log, events: tally?.store(opened.name) });
   const stack = buildStack([leaf], leaf.store);
   const { policy, countsSize, value, accessMaps: names, accessTexts: texts, isAudited } = settings;

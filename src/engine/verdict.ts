@@ -5,6 +5,7 @@
 import type { MailboxFacts, MailboxId, MailboxPresent, QuotaUsage } from "./mailbox.ts";
 import { internalName } from "./mailbox-name.ts";
 import type { Unaddressable } from "./recipient.ts";
+import { acceptsPosting } from "./rights.ts";
 
 export type Verdict = "accept" | "absent" | "denied" | "over-quota";
 
@@ -31,11 +32,7 @@ const texts = {
 /** @param size octets of the message; 0: unknown, so it fits into every mailbox that is not over its limit */
 export function decide(mailbox: MailboxId, facts: MailboxFacts, size = 0): Verdict {
   if (!facts.exists) return "absent";
-  if (facts.rights !== null) {
-    if (!facts.rights.includes("p")) return facts.rights.includes("l") ? "denied" : "absent";
-  } else if (mailbox.kind === "shared") {
-    return "absent";
-  }
+  if (!acceptsPosting(mailbox, facts)) return facts.rights?.includes("l") ? "denied" : "absent";
   return facts.quotas.some((quota) => isExceeded(quota, size)) ? "over-quota" : "accept";
 }
 
@@ -92,8 +89,8 @@ export function explain(mailbox: MailboxId | Unaddressable, facts: MailboxFacts 
   if (mailbox.kind === "none") return `no mailbox can have this address: ${mailbox.reason}`;
   if (facts === null || !facts.exists) return "the store says that there is no such mailbox";
   if (facts.rights === null && mailbox.kind === "shared") return "a shared folder without rights counts as absent";
-  if (facts.rights !== null && !facts.rights.includes("p")) {
-    return facts.rights.includes("l")
+  if (!acceptsPosting(mailbox, facts)) {
+    return facts.rights?.includes("l")
       ? "the folder may be seen (l) but not posted to (p)"
       : "the folder may be neither seen (l) nor posted to (p), so it counts as absent";
   }

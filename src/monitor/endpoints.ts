@@ -3,7 +3,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Listener, SocketRights } from "../net/listener.ts";
 import type { Log } from "../store/store.ts";
 import { openControl } from "./control-server.ts";
-import { openMetrics } from "./metrics-server.ts";
+import { loadExposition, openMetrics } from "./metrics-server.ts";
 import type { StatusReporter } from "./status-report.ts";
 
 export interface EndpointOptions {
@@ -29,13 +29,17 @@ export class MonitorEndpoints {
     this.#listeners = listeners;
   }
 
+  /** @throws ConfigError where metrics are wanted and prom-client cannot be loaded */
   static async open(options: EndpointOptions): Promise<MonitorEndpoints> {
     const { settings, isLongLived, log } = options;
     const { controlSocket: prefix, metricsListen } = settings;
     const opened: (Listener | null)[] = [];
     if (prefix !== null) opened.push(await attempt(() => openControl({ ...options, prefix }), log));
     if (!isLongLived && metricsListen.length > 0) log.warning("smmap_metrics_listen is ignored under master(8)");
-    for (const address of isLongLived ? metricsListen : []) {
+    const served = isLongLived ? metricsListen : [];
+    // A missing package is an error of the installation and ends the start; an address in use is only logged.
+    if (served.length > 0) await loadExposition();
+    for (const address of served) {
       const listener = await attempt(() => openMetrics(address, options), log);
       if (listener !== null) log.notice(`serving metrics on ${listener.name}`);
       opened.push(listener);

@@ -1,7 +1,8 @@
 /** HTTP server for monitoring: /metrics, /healthz (the process runs), /readyz (it can answer mail servers). */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type Listener, type ListenSource, listenWith, type SocketRights } from "../net/listener.ts";
-import type { Log } from "../store/store.ts";
+import { loadWithPackage } from "../store/optional-package.ts";
+import { ConfigError, type Log } from "../store/store.ts";
 import type { Exposition } from "./prometheus.ts";
 import type { StatusReporter } from "./status-report.ts";
 
@@ -24,9 +25,15 @@ const CONNECTIONS_MAX = 64;
 /** Milliseconds for a whole request, and until an idle connection is closed. */
 const REQUEST_TIMEOUT = 10_000;
 
-/** @throws ConfigError where the address cannot be bound */
+/** @throws ConfigError where prom-client cannot be loaded */
+export async function loadExposition(): Promise<typeof Exposition> {
+  const refuse = (problem: string) => new ConfigError(`smmap_metrics_listen: ${problem}`);
+  return (await loadWithPackage("prom-client", () => import("./prometheus.ts"), refuse)).Exposition;
+}
+
+/** @throws ConfigError where the address cannot be bound, or prom-client cannot be loaded */
 export async function openMetrics(source: ListenSource, { rights, reporter, log }: MetricsOptions): Promise<Listener> {
-  const { Exposition } = await import("./prometheus.ts");
+  const Exposition = await loadExposition();
   const pages = pagesOf(reporter, new Exposition());
   const limits = {
     requestTimeout: REQUEST_TIMEOUT,

@@ -4,6 +4,7 @@
  */
 import { type BreakerSettings, CircuitBreaker } from "./circuit-breaker.ts";
 import { Deadlines } from "./kit/deadlines.ts";
+import { ThrottledLog } from "./kit/throttled-log.ts";
 import { Lookup } from "./lookup.ts";
 import {
   type Log,
@@ -39,20 +40,20 @@ export class GuardedStore implements MailboxStore {
   readonly #pending = new Set<(reason: StoreError) => void>();
   #closing: Promise<void> | null = null;
   #idle: (() => void) | null = null;
-  #lastFailure = "";
-  #lastFailureAt = 0;
-  #unreported = 0;
+  readonly #failureLog: ThrottledLog;
+  readonly #recoveryLog: ThrottledLog;
   /** Look-ups that failed since the last recovery was logged. */
   #failures = 0;
   /** A failure was logged, and no recovery since. */
   #isFailing = false;
-  #recoveredAt = Number.NEGATIVE_INFINITY;
 
   constructor(store: MailboxStore, options: GuardOptions) {
     this.#store = store;
     this.#options = options;
     this.#deadlines = new Deadlines(options.timeout);
     this.#breaker = new CircuitBreaker(options.breaker);
+    this.#failureLog = new ThrottledLog(options.log, { interval: LOG_INTERVAL, countsSuppressed: true });
+    this.#recoveryLog = new ThrottledLog(options.log, { interval: LOG_INTERVAL });
   }
 
   get name(): string {
@@ -193,29 +194,17 @@ export class GuardedStore implements MailboxStore {
   }
 
   #report(failure: StoreError): void {
-    const now = performance.now();
     this.#failures++;
-    if (failure.message === this.#lastFailure && now - this.#lastFailureAt < LOG_INTERVAL) {
-      this.#unreported++;
-      return;
-    }
-    const repeated = this.#unreported > 0 ? ` (the failure before, ${this.#unreported} times more)` : "";
     const stack = failure.code === "internal" && failure.cause instanceof Error ? `: ${failure.cause.stack}` : "";
-    this.#options.log.error(`${failure.message} [${failure.code}]${repeated}${stack}`);
-    this.#lastFailure = failure.message;
-    this.#lastFailureAt = now;
-    this.#unreported = 0;
-    this.#isFailing = true;
+    const line = `${failure.message} [${failure.code}]${stack}`;
+    if (this.#failureLog.write("error", failure.message, line)) this.#isFailing = true;
   }
 
   /** Logged once per interval, however often the store fails and recovers. */
   #recovered(): void {
-    const now = performance.now();
-    if (now - this.#recoveredAt < LOG_INTERVAL) return;
-    this.#options.log.notice(`${this.name}: answers again; failed look-ups: ${this.#failures}`);
-    this.#recoveredAt = now;
+    const line = `${this.name}: answers again; failed look-ups: ${this.#failures}`;
+    if (!this.#recoveryLog.write("notice", this.name, line)) return;
     this.#failures = 0;
-    this.#unreported = 0;
     this.#isFailing = false;
   }
 }

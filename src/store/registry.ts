@@ -6,30 +6,40 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { manifest as imap } from "../../adapters/imap/manifest.ts";
 import { manifest as ldap } from "../../adapters/ldap/manifest.ts";
 import { manifest as sqlite } from "../../adapters/sqlite/manifest.ts";
+import { loadWithPackage } from "./optional-package.ts";
 import type { ConfigError, StoreAdapter, StoreManifest } from "./store.ts";
 
 /** Stores that come with the program, in the order of the manual page. Their client libraries are not loaded by this. */
 export const builtInStores: readonly StoreManifest[] = [sqlite, ldap, imap];
 
-const adapters: Readonly<Record<string, () => Promise<unknown>>> = {
-  sqlite: () => import("../../adapters/sqlite/index.ts"),
-  ldap: () => import("../../adapters/ldap/index.ts"),
-  imap: () => import("../../adapters/imap/index.ts"),
+interface BuiltInAdapter {
+  /** Its client library, an optional dependency. */
+  readonly package: string;
+  load(): Promise<unknown>;
+}
+
+const adapters: Readonly<Record<string, BuiltInAdapter>> = {
+  sqlite: { package: "better-sqlite3", load: () => import("../../adapters/sqlite/index.ts") },
+  ldap: { package: "ldapts", load: () => import("../../adapters/ldap/index.ts") },
+  imap: { package: "imapflow", load: () => import("../../adapters/imap/index.ts") },
 };
 
 /**
  * @param name a built-in store, a path (it begins with "/" or "." and is relative to `baseDirectory`), or a package's name
  * @param baseDirectory where imapd.conf lies
  * @param refuse makes the error that names key, file and line
- * @throws ConfigError where there is no such module, or it exports no adapter
+ * @throws ConfigError where there is no such module, it or its client library cannot be loaded, or it exports no adapter
  */
 export async function loadAdapter(
   name: string,
   baseDirectory: string,
   refuse: (problem: string) => ConfigError,
 ): Promise<StoreAdapter> {
-  const load = Object.hasOwn(adapters, name) ? adapters[name] : undefined;
-  const module = await (load === undefined ? importModule(name, resolve(baseDirectory), refuse) : load());
+  const builtIn = Object.hasOwn(adapters, name) ? adapters[name] : undefined;
+  const module =
+    builtIn === undefined
+      ? await importModule(name, resolve(baseDirectory), refuse)
+      : await loadWithPackage(builtIn.package, builtIn.load, (problem) => refuse(`the store ${name}: ${problem}`));
   const { adapter } = module as { readonly adapter?: Partial<StoreAdapter> };
   if (typeof adapter?.parse !== "function" || typeof adapter.open !== "function") {
     throw refuse('the module exports no "adapter" with parse and open');

@@ -154,6 +154,8 @@ export type Log = Readonly<Record<LogLevel, (message: string) => void>>;
 /** What the daemon lends to an open store. */
 export interface StoreContext {
   readonly log: Log;
+  /** Milliseconds for a whole look-up (smmap_query_timeout), after which no caller waits for the answer. */
+  readonly lookupTimeout: number;
 }
 
 /** Why a configuration describes a store. */

@@ -1,7 +1,7 @@
 /** The suite against a store that is known to be right, in each form that a store may take. */
 import { describe, it } from "vitest";
-import { type MemoryFault, type MemoryStore, memoryVillage } from "../../fixtures/memory-store.ts";
-import { storeConformance } from "../../fixtures/store-conformance.ts";
+import { conformanceMemoryStore, type MemoryFault, type MemoryStore } from "../../fixtures/memory-store.ts";
+import { storeConformance } from "../../src/conformance/index.ts";
 import type { StoreCapabilities } from "../../src/store/store.ts";
 
 /** Stores that share one backend, which can be harmed. */
@@ -9,7 +9,7 @@ function conform(name: string, capabilities: StoreCapabilities, promises: boolea
   const stores: MemoryStore[] = [];
   let fault: MemoryFault | null = null;
   const open = (lasting: MemoryFault | null = null) => {
-    const store = memoryVillage({ capabilities, promises });
+    const store = conformanceMemoryStore({ capabilities, promises });
     store.fault = lasting ?? fault;
     if (lasting === null) stores.push(store);
     return store;

@@ -1,7 +1,7 @@
 /** The suite itself: each of its tests fails on a store that does wrong what the test is about. */
 import { expect, test } from "vitest";
-import { type MemoryStore, memoryVillage } from "../../fixtures/memory-store.ts";
-import { type BackendHooks, storeConformance } from "../../fixtures/store-conformance.ts";
+import { conformanceMemoryStore, type MemoryStore } from "../../fixtures/memory-store.ts";
+import { type BackendHooks, storeConformance } from "../../src/conformance/index.ts";
 import type { LookupOptions, MailboxFacts, MailboxId, MailboxStore } from "../../src/store/store.ts";
 
 type Lookup = (store: MemoryStore, mailbox: MailboxId, options: LookupOptions) => MailboxFacts | Promise<MailboxFacts>;
@@ -12,7 +12,7 @@ async function failures(lookup: Lookup, rest: Partial<MailboxStore> = {}): Promi
   const opened: MemoryStore[] = [];
   let fault: MemoryStore["fault"] = null;
   const open = (lasting: MemoryStore["fault"] = null): MailboxStore => {
-    const store = memoryVillage({ promises: true });
+    const store = conformanceMemoryStore({ promises: true });
     store.fault = lasting ?? fault;
     if (lasting === null) opened.push(store);
     return {

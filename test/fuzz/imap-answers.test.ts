@@ -10,8 +10,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { ImapOptions } from "../../adapters/imap/options.ts";
 import { ImapStore } from "../../adapters/imap/store.ts";
-import { silentLog } from "../../fixtures/servers/cyrus-store.ts";
 import { ScriptedImap } from "../../fixtures/servers/scripted-imap.ts";
+import { silentLog } from "../../src/conformance/index.ts";
 import { Lookup } from "../../src/store/lookup.ts";
 import {
   type MailboxFacts,
@@ -98,7 +98,6 @@ function optionsFor(port: number): ImapOptions {
     poolSize: 1,
     poolMax: 1,
     connectTimeout: 10 * PATIENCE,
-    commandTimeout: PATIENCE,
   };
 }
 
@@ -118,7 +117,7 @@ class Lane {
     this.#server = server;
     this.#server.script = (command) =>
       command === this.#command ? this.#answer : (answers[command] ?? byItself(command));
-    this.#store = new ImapStore(optionsFor(server.port), silentLog);
+    this.#store = new ImapStore(optionsFor(server.port), { log: silentLog, lookupTimeout: PATIENCE });
   }
 
   static async open(): Promise<Lane> {

@@ -14,7 +14,8 @@ import { attributesFor, RecipientReader } from "../../adapters/ldap/recipients.t
 import { ResponseReader, type SearchEntry } from "../../adapters/ldap/response.ts";
 import { LdapStore } from "../../adapters/ldap/store.ts";
 import { ldapEntry, ldapResult, ScriptedLdap, type ScriptedRequest } from "../../fixtures/servers/ldap-script.ts";
-import { parseLdapConf, silentLog } from "../../fixtures/servers/ldap-store.ts";
+import { parseLdapConf } from "../../fixtures/servers/ldap-store.ts";
+import { silentLog } from "../../src/conformance/index.ts";
 import { Lookup } from "../../src/store/lookup.ts";
 import { type MailboxFacts, type MailboxId, StoreError } from "../../src/store/store.ts";
 import { type BerNode, decodeFirst, encode, node } from "./ber-tree.ts";

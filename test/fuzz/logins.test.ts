@@ -7,8 +7,9 @@ import { expect, it } from "vitest";
 import { adapter as imapAdapter } from "../../adapters/imap/index.ts";
 import { adapter as ldapAdapter } from "../../adapters/ldap/index.ts";
 import { ldapEntry, ldapResult, ScriptedLdap } from "../../fixtures/servers/ldap-script.ts";
-import { parseLdapConf, silentLog } from "../../fixtures/servers/ldap-store.ts";
+import { parseLdapConf } from "../../fixtures/servers/ldap-store.ts";
 import { ScriptedImap } from "../../fixtures/servers/scripted-imap.ts";
+import { silentLog } from "../../src/conformance/index.ts";
 import { Lookup } from "../../src/store/lookup.ts";
 import { type MailboxStore, StoreError, type UserMailbox } from "../../src/store/store.ts";
 import { node } from "./ber-tree.ts";
@@ -80,9 +81,8 @@ async function attemptImap(which: string, said: string): Promise<boolean> {
       poolSize: 1,
       poolMax: 1,
       connectTimeout: PATIENCE,
-      commandTimeout: PATIENCE,
     },
-    { log: silentLog },
+    { log: silentLog, lookupTimeout: PATIENCE },
   );
   try {
     return await tellsTruth(store, `to "${which}" ${hex(said)}`);
@@ -113,7 +113,7 @@ async function attemptLdap(write: (id: number) => Buffer): Promise<boolean> {
     smmap_ldap_preset: "custom",
   });
   const connection = { ...options.connection, timeout: PATIENCE };
-  const store = ldapAdapter.open({ ...options, connection }, { log: silentLog });
+  const store = ldapAdapter.open({ ...options, connection }, { log: silentLog, lookupTimeout: PATIENCE });
   try {
     return await tellsTruth(store, `to the bind ${hex(said)}`);
   } finally {

@@ -1,5 +1,5 @@
 /** The replies to a whole stream of socketmap requests, worked out the slow way with all of it at hand. */
-import { villageFacts, villageMailboxes, villageRules } from "../../fixtures/village.ts";
+import { conformanceMailboxes, conformanceRules, expectedFacts } from "../../src/conformance/index.ts";
 import { internalName } from "../../src/engine/mailbox-name.ts";
 import { encodeNetstring } from "../../src/engine/netstring.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
@@ -9,9 +9,9 @@ import type { StoreCapabilities } from "../../src/store/store.ts";
 /** Octets; small, so that generated requests pass it often. */
 export const REQUEST_MAX = 300;
 
-const recipients = new RecipientParser(villageRules);
+const recipients = new RecipientParser(conformanceRules);
 const capabilities: StoreCapabilities = { folders: true, shared: true, quota: ["STORAGE", "MESSAGE"] };
-const villageByName = new Map(villageMailboxes.map((mailbox) => [mailbox.name, mailbox]));
+const mailboxesByName = new Map(conformanceMailboxes.map((mailbox) => [mailbox.name, mailbox]));
 
 /** What a server of the village has to send back for a stream that ends: a byte string, as is the stream. */
 export function repliesTo(stream: string): string {
@@ -49,9 +49,9 @@ function replyToPayload(payload: string): string {
   if (space < 0) return "PERM Bad protocol (missing key)";
   const key = text.slice(space + 1);
   const id = recipients.parse(key);
-  const mailbox = id.kind === "none" ? undefined : villageByName.get(internalName(id));
+  const mailbox = id.kind === "none" ? undefined : mailboxesByName.get(internalName(id));
   if (id.kind === "none" || mailbox === undefined) return "NOTFOUND Mailbox does not exist";
-  return replyTo(decide(id, villageFacts(mailbox, capabilities)), key, {
+  return replyTo(decide(id, expectedFacts(mailbox, capabilities)), key, {
     overQuotaIsPermanent: false,
     failureIsAccepted: false,
   });

@@ -1,6 +1,6 @@
 /** What a client may send: requests as they ought to be, requests with a mistake, damaged streams, any octets. */
 import fc from "fast-check";
-import { villageAbsent, villageMailboxes } from "../../fixtures/village.ts";
+import { absentAddresses, conformanceMailboxes } from "../../src/conformance/index.ts";
 import { encodeNetstring } from "../../src/engine/netstring.ts";
 import { REQUEST_MAX } from "./socketmap-reference.ts";
 
@@ -12,7 +12,7 @@ export interface Input {
 
 const octets = (maxLength: number) =>
   fc.uint8Array({ maxLength }).map((values) => Buffer.from(values).toString("latin1"));
-const addresses = [...villageMailboxes, ...villageAbsent].map(({ address }) =>
+const addresses = [...conformanceMailboxes, ...absentAddresses].map(({ address }) =>
   Buffer.from(address, "utf8").toString("latin1"),
 );
 const key = fc.oneof(

@@ -2,8 +2,13 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder } from "../../fixtures/daemon.ts";
-import { villagePopulation } from "../../fixtures/memory-store.ts";
-import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
+import { conformancePopulation } from "../../fixtures/memory-store.ts";
+import {
+  conformanceContent,
+  mailboxesConf,
+  mailboxesServer,
+  readerConf,
+} from "../../fixtures/servers/ldap-mailboxes.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
 import { TcpProxy } from "../../fixtures/servers/tcp-proxy.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
@@ -104,12 +109,12 @@ async function expectToEndure(attacked: Daemon): Promise<void> {
 
 describe("under attack", () => {
   it("SQLite answers everybody truly", async () => {
-    createNativePopulation(folder.at("village.db"), villagePopulation);
+    createNativePopulation(folder.at("village.db"), conformancePopulation);
     await expectToEndure(await start({ smmap_store: "sqlite", sql_database: folder.at("village.db") }));
   }, 120_000);
 
   it("LDAP does, and while it is silent users are answered from the cache, and nobody is said to be absent", async () => {
-    const slapd = await Slapd.start(mailboxesServer(villageContent));
+    const slapd = await Slapd.start(mailboxesServer(conformanceContent));
     const proxy = await TcpProxy.start(slapd.port);
     try {
       const attacked = await start({

@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memoryVillage, villagePopulation } from "../../fixtures/memory-store.ts";
+import { conformanceMemoryStore, conformancePopulation } from "../../fixtures/memory-store.ts";
 import { createNativePopulation } from "../../fixtures/sqlite-database.ts";
 import { startTestServer, type TestServer } from "../../fixtures/test-server.ts";
-import { villageRules } from "../../fixtures/village.ts";
 import { main } from "../../src/commands/main.ts";
+import { conformanceRules } from "../../src/conformance/index.ts";
 
 let folder: string;
 let configFile: string;
@@ -17,7 +17,7 @@ let daemon: TestServer;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "smmapd-check-"));
-  createNativePopulation(join(folder, "mailboxes.db"), villagePopulation);
+  createNativePopulation(join(folder, "mailboxes.db"), conformancePopulation);
   configFile = join(folder, "imapd.conf");
   writeFileSync(
     configFile,
@@ -28,7 +28,7 @@ virtdomains: userid
 defaultdomain: village.example
 `,
   );
-  daemon = await startTestServer({ store: memoryVillage(), rules: villageRules });
+  daemon = await startTestServer({ store: conformanceMemoryStore(), rules: conformanceRules });
 });
 
 afterAll(async () => {

@@ -1,11 +1,15 @@
 /** The suite that every store must pass, on a real slapd. */
 import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
+import {
+  conformanceContent,
+  mailboxesConf,
+  mailboxesServer,
+  readerConf,
+} from "../../fixtures/servers/ldap-mailboxes.ts";
 import { openLdapStore } from "../../fixtures/servers/ldap-store.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
-import { storeConformance } from "../../fixtures/store-conformance.ts";
-import { villageRules } from "../../fixtures/village.ts";
+import { conformanceRules, storeConformance } from "../../src/conformance/index.ts";
 
 let slapd: Slapd;
 /** Answers everybody in the words of another protocol. */
@@ -16,11 +20,11 @@ const conf = {
   ...mailboxesConf,
   ...readerConf,
   virtdomains: "userid",
-  defaultdomain: villageRules.defaultDomain,
+  defaultdomain: conformanceRules.defaultDomain,
 };
 
 beforeAll(async () => {
-  slapd = await Slapd.start(mailboxesServer(villageContent));
+  slapd = await Slapd.start(mailboxesServer(conformanceContent));
   babbler = createServer((socket) => socket.on("error", () => {}).end("* OK IMAP4rev1 Service Ready\r\n"));
   await new Promise<void>((resolve) => babbler.listen(0, "127.0.0.1", resolve));
   babble = `ldap://127.0.0.1:${(babbler.address() as { port: number }).port}`;

@@ -1,7 +1,12 @@
 /** A real slapd in trouble, under load: what is said is true, or is TEMP in time, and all is well again by itself. */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
+import {
+  conformanceContent,
+  mailboxesConf,
+  mailboxesServer,
+  readerConf,
+} from "../../fixtures/servers/ldap-mailboxes.ts";
 import { TcpProxy } from "../../fixtures/servers/ldap-proxy.ts";
 import { ldapResult, ScriptedLdap } from "../../fixtures/servers/ldap-script.ts";
 import { keepingLog, type LdapConf, type LdapService, openLdapService } from "../../fixtures/servers/ldap-store.ts";
@@ -32,7 +37,7 @@ let service: LdapService;
 let load: Load;
 
 beforeAll(async () => {
-  slapd = await Slapd.start({ ...mailboxesServer(villageContent), tls: {} });
+  slapd = await Slapd.start({ ...mailboxesServer(conformanceContent), tls: {} });
 });
 
 afterAll(() => slapd?.close());

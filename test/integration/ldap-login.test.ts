@@ -2,7 +2,7 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mailboxesConf, mailboxesServer, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
+import { conformanceContent, mailboxesConf, mailboxesServer } from "../../fixtures/servers/ldap-mailboxes.ts";
 import { TcpProxy } from "../../fixtures/servers/ldap-proxy.ts";
 import { keepingLog, type LdapConf, openLdapService } from "../../fixtures/servers/ldap-store.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
@@ -18,7 +18,7 @@ let client: Certificate;
 
 beforeAll(async () => {
   slapd = await Slapd.start({
-    ...mailboxesServer(villageContent),
+    ...mailboxesServer(conformanceContent),
     tls: {},
     globalLines: [
       "sasl-secprops none",
@@ -70,7 +70,7 @@ describe("TLS", () => {
     const conf = { ...reader, ldap_uri: slapd.tlsUri, ldap_verify_peer: "yes", ldap_ca_dir: directory };
     const empty = await ask(conf);
     expect(empty.replies).toEqual(fails);
-    expect(empty.log).toContain("ldap_ca_dir: there is no certificate");
+    expect(empty.log).toContain("ldap_ca_dir: no certificate in");
     await symlink(caFile, join(directory, "12345678.0"));
     expect((await ask(conf)).replies).toEqual(works);
     const missing = await ask({ ...conf, ldap_ca_dir: join(directory, "nowhere") });
@@ -106,7 +106,7 @@ describe("TLS", () => {
   });
 
   it("refuses a certificate that is out of date", async () => {
-    const stale = await Slapd.start({ ...mailboxesServer(villageContent), tls: { days: -1 } });
+    const stale = await Slapd.start({ ...mailboxesServer(conformanceContent), tls: { days: -1 } });
     try {
       const trusted = stale.authority?.caFile ?? "";
       const { replies, log } = await ask({ ...verified(), ldap_uri: stale.tlsUri, ldap_ca_file: trusted });
@@ -118,7 +118,7 @@ describe("TLS", () => {
   });
 
   it("is never left out: a server without it does not even see the password", async () => {
-    const plain = await Slapd.start(mailboxesServer(villageContent));
+    const plain = await Slapd.start(mailboxesServer(conformanceContent));
     const proxy = await TcpProxy.start(plain.port);
     try {
       const uri = `ldap://127.0.0.1:${proxy.port}`;

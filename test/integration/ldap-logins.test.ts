@@ -2,7 +2,12 @@
 import { execFile } from "node:child_process";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { Daemon, DaemonFolder, program } from "../../fixtures/daemon.ts";
-import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
+import {
+  conformanceContent,
+  mailboxesConf,
+  mailboxesServer,
+  readerConf,
+} from "../../fixtures/servers/ldap-mailboxes.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 
@@ -24,7 +29,7 @@ let daemon: Daemon | null;
 let client: SocketmapClient;
 
 beforeAll(async () => {
-  const server = mailboxesServer(villageContent);
+  const server = mailboxesServer(conformanceContent);
   slapd = await Slapd.start({
     ...server,
     ldif: `${server.ldif}\n${policy.join("\n")}\n`,

@@ -3,14 +3,19 @@ import { chmodSync, chownSync } from "node:fs";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { DaemonFolder } from "../../fixtures/daemon.ts";
 import { Cyrus, cyrusAdmin } from "../../fixtures/servers/cyrus.ts";
-import { populateVillage } from "../../fixtures/servers/cyrus-population.ts";
+import { populateConformanceData } from "../../fixtures/servers/cyrus-population.ts";
 import { findAccount } from "../../fixtures/servers/cyrus-programs.ts";
-import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
+import {
+  conformanceContent,
+  mailboxesConf,
+  mailboxesServer,
+  readerConf,
+} from "../../fixtures/servers/ldap-mailboxes.ts";
 import { Master } from "../../fixtures/servers/master.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { createNativePopulation } from "../../fixtures/sqlite-database.ts";
-import { villageMailboxes, villageRoots } from "../../fixtures/village.ts";
+import { conformanceMailboxes, conformanceRoots } from "../../src/conformance/index.ts";
 
 let folder: DaemonFolder;
 const toStop: (() => Promise<unknown>)[] = [];
@@ -27,21 +32,21 @@ afterEach(async () => {
 /** Whatever is there first, and then what the store is told of it. */
 const backends: Readonly<Record<string, () => Promise<Readonly<Record<string, string>>>>> = {
   async sqlite() {
-    const mailboxes = villageMailboxes.map(({ name, anyone }) => ({ name, rights: anyone }));
-    createNativePopulation(folder.at("mailboxes.db"), { mailboxes, roots: villageRoots });
+    const mailboxes = conformanceMailboxes.map(({ name, anyone }) => ({ name, rights: anyone }));
+    createNativePopulation(folder.at("mailboxes.db"), { mailboxes, roots: conformanceRoots });
     // Master's children are somebody else.
     chmodSync(folder.at("mailboxes.db"), 0o644);
     return { smmap_store: "sqlite", sql_database: folder.at("mailboxes.db") };
   },
   async ldap() {
-    const slapd = await Slapd.start(mailboxesServer(villageContent));
+    const slapd = await Slapd.start(mailboxesServer(conformanceContent));
     toStop.push(() => slapd.close());
     return { smmap_store: "ldap", ldap_uri: slapd.uri, ...mailboxesConf, ...readerConf };
   },
   async imap() {
     const cyrus = await Cyrus.start({ imapdConf: { virtdomains: "userid", defaultdomain: "village.example" } });
     toStop.push(() => cyrus.stop());
-    await populateVillage(cyrus);
+    await populateConformanceData(cyrus);
     const login = { proxy_authname: cyrusAdmin.name, proxy_password: cyrusAdmin.password };
     return { smmap_store: "imap", smmap_imap_server: `127.0.0.1:${cyrus.port}`, ...login };
   },

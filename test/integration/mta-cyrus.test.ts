@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type MtaWay, mtaCases } from "../../fixtures/mta-cases.ts";
 import { Cyrus } from "../../fixtures/servers/cyrus.ts";
 import { CyrusClient } from "../../fixtures/servers/cyrus-client.ts";
-import { message, populateVillage, villageConf } from "../../fixtures/servers/cyrus-population.ts";
+import { conformanceConf, message, populateConformanceData } from "../../fixtures/servers/cyrus-population.ts";
 import { imapConf } from "../../fixtures/servers/cyrus-store.ts";
 import { MtaRig, mtaDomains } from "../../fixtures/servers/mta-rig.ts";
 import { SmtpClient } from "../../fixtures/servers/smtp-client.ts";
@@ -27,14 +27,14 @@ let ports: readonly MtaPort[] = [];
 
 beforeAll(async () => {
   const users = Object.fromEntries(owners.map(([, owner]) => [owner, password]));
-  cyrus = await Cyrus.start({ imapdConf: { ...villageConf, defaultdomain: mtaDomains[0] }, users, lmtp: true });
+  cyrus = await Cyrus.start({ imapdConf: { ...conformanceConf, defaultdomain: mtaDomains[0] }, users, lmtp: true });
   const admin = await cyrus.admin();
   for (const [, owner] of owners) {
     await admin.ok(`CREATE user/${owner}`);
     await admin.ok(`SETQUOTA user/${owner} (STORAGE 1000 MESSAGE 1)`);
   }
   await admin.close();
-  await populateVillage(cyrus);
+  await populateConformanceData(cyrus);
   rig = await MtaRig.create(imapConf(cyrus));
   ports = await startEach(rig, cyrus.lmtpPort);
 }, 240_000);

@@ -1,7 +1,12 @@
 /** Mail servers in front of a real directory, which also stops in the middle. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { mtaCases } from "../../fixtures/mta-cases.ts";
-import { mailboxesConf, mailboxesServer, readerConf, villageContent } from "../../fixtures/servers/ldap-mailboxes.ts";
+import {
+  conformanceContent,
+  mailboxesConf,
+  mailboxesServer,
+  readerConf,
+} from "../../fixtures/servers/ldap-mailboxes.ts";
 import { MtaRig, mtaDomains } from "../../fixtures/servers/mta-rig.ts";
 import { Slapd } from "../../fixtures/servers/slapd.ts";
 import { SmtpClient } from "../../fixtures/servers/smtp-client.ts";
@@ -12,7 +17,7 @@ let rig: MtaRig;
 let ports: readonly MtaPort[] = [];
 
 beforeAll(async () => {
-  slapd = await Slapd.start(mailboxesServer(villageContent));
+  slapd = await Slapd.start(mailboxesServer(conformanceContent));
   const where = { smmap_store: "ldap", ldap_uri: slapd.uri, smmap_query_timeout: "1s" };
   rig = await MtaRig.create({ ...where, ...mailboxesConf, ...readerConf });
   ports = await startEach(rig);

@@ -2,11 +2,10 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type MemoryStore, memoryVillage } from "../../fixtures/memory-store.ts";
+import { conformanceMemoryStore, type MemoryStore } from "../../fixtures/memory-store.ts";
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
-import { silentLog } from "../../fixtures/store-conformance.ts";
 import { testLimits, testTexts as texts } from "../../fixtures/test-server.ts";
-import { villageRules } from "../../fixtures/village.ts";
+import { conformanceRules, silentLog } from "../../src/conformance/index.ts";
 import { ActiveService } from "../../src/daemon/active-service.ts";
 import { RecipientParser } from "../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../src/engine/verdict.ts";
@@ -30,7 +29,7 @@ function settings(
   { countsSize = true }: { readonly countsSize?: boolean } = {},
 ): ServerSettings {
   const store = new GuardedStore(village, { timeout: 60_000, breaker: { failures: 0, reset: 0 }, log });
-  const recipients = new RecipientParser(villageRules);
+  const recipients = new RecipientParser(conformanceRules);
   const judge = new RecipientJudge({ recipients, store, policy, log });
   const accessMaps = { names: new Set(["access", "zugang"]), texts };
   const rest = { judge, policy, audit: null };
@@ -47,7 +46,7 @@ const anywhere = [{ host: "127.0.0.1", port: 0 }];
 const rights = { mode: 0o600, uid: null, gid: null };
 
 beforeAll(async () => {
-  village = memoryVillage({ promises: true });
+  village = conformanceMemoryStore({ promises: true });
   active = new ActiveService(settings(temporary));
   server = new Server(active, log);
   await server.listen(anywhere, rights);

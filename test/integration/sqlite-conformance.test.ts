@@ -10,14 +10,14 @@ import {
   openSqliteStore,
 } from "../../fixtures/sqlite-database.ts";
 import { SqliteProcess } from "../../fixtures/sqlite-process.ts";
-import { storeConformance, villageMailboxes, villageRoots } from "../../fixtures/store-conformance.ts";
+import { conformanceMailboxes, conformanceRoots, storeConformance } from "../../src/conformance/index.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sqlite-conformance-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const population = {
-  mailboxes: villageMailboxes.map(({ name, anyone }) => ({ name, rights: anyone })),
-  roots: villageRoots,
+  mailboxes: conformanceMailboxes.map(({ name, anyone }) => ({ name, rights: anyone })),
+  roots: conformanceRoots,
 };
 
 function conform(name: string, create: typeof createNativePopulation, options: Readonly<Record<string, string>>): void {

@@ -56,9 +56,7 @@ async function pack(): Promise<string> {
   const tsconfig = {
     extends: join(root, "tsconfig.json"),
     compilerOptions: { rootDir: root, outDir: join(staging, "dist"), typeRoots: [join(root, "node_modules/@types")] },
-    include: ["src", "adapters", "fixtures/store-conformance.ts", "fixtures/village.ts"].map((path) =>
-      join(root, path),
-    ),
+    include: ["src", "adapters"].map((path) => join(root, path)),
   };
   writeFileSync(join(staging, "tsconfig.json"), JSON.stringify(tsconfig));
   await succeed(join(root, "node_modules/.bin/tsc"), ["-p", staging]);
@@ -81,10 +79,11 @@ beforeAll(async () => {
   const installed = join(directory, "node_modules/smmapd");
   mkdirSync(installed, { recursive: true });
   await succeed("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
-  const [adapter = "", suite = ""] = blocks("js");
+  const [adapter = "", network = "", suite = ""] = blocks("js");
   const [imapdConf = ""] = blocks("");
   writeFileSync(join(directory, "package.json"), JSON.stringify({ name: "third-party", type: "module" }));
   writeFileSync(join(directory, "textfile.js"), adapter);
+  writeFileSync(join(directory, "network.js"), network);
   writeFileSync(join(directory, "textfile.test.js"), suite);
   // Started by root, the command would become the user cyrus, which the machine lacks and the folder is closed to.
   const conf = `${imapdConf.replace("/var/lib/smmapd", directory)}smmap_user: root\n`;
@@ -128,7 +127,23 @@ it("agrees with the declarations of the packed package", async () => {
     "node",
   ];
   const types = ["--typeRoots", join(root, "node_modules/@types")];
-  await succeed(join(root, "node_modules/.bin/tsc"), [...options, ...types, "textfile.js", "textfile.test.js"]);
+  await succeed(join(root, "node_modules/.bin/tsc"), [
+    ...options,
+    ...types,
+    "textfile.js",
+    "textfile.test.js",
+    "network.js",
+  ]);
+});
+
+it("can import everything that the manual lists of the kit", async () => {
+  const [, table = ""] = /## The kit\n([\s\S]*?)```/.exec(guide) ?? [];
+  const names = [...table.matchAll(/^\| (`.*`) +\|/gm)].flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name),
+  );
+  const script = 'import * as kit from "smmapd/store-kit"; console.log(JSON.stringify(Object.keys(kit).sort()))';
+  const listed = await succeed(process.execPath, ["--input-type=module", "--eval", script]);
+  expect(names.sort()).toEqual(JSON.parse(listed));
 });
 
 it("answers through smmapd check, named by its path", async () => {

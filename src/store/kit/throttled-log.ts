@@ -44,6 +44,11 @@ export class ThrottledLog {
     this.write("warning", subject, `${subject}: ${message}`);
   }
 
+  /** Logs a warning that is its own subject. */
+  once(line: string): void {
+    this.write("warning", line, line);
+  }
+
   /** Logs a line, unless one of the same subject was logged within the interval. @returns whether it was logged */
   write(level: LogLevel, subject: string, line: string): boolean {
     const now = performance.now();

@@ -112,7 +112,6 @@ describe("the rest", () => {
       exactQuota: false,
       poolSize: 2,
       connectTimeout: 10_000,
-      commandTimeout: 4_000,
       servers: [{ keepAlive: { enabled: false, idle: 7_200_000 }, tls: { caFile: null, certificateFile: null } }],
     });
   });
@@ -125,7 +124,6 @@ describe("the rest", () => {
       "smmap_imap_exact_quota: yes",
       "smmap_pool_size: 8",
       "client_timeout: 3s",
-      "smmap_query_timeout: 2s",
       "tcp_keepalive: yes",
       "tcp_keepalive_idle: 1m",
       "tls_server_ca_file: {configdirectory}/ca.pem",
@@ -140,7 +138,6 @@ describe("the rest", () => {
       exactQuota: true,
       poolSize: 8,
       connectTimeout: 3_000,
-      commandTimeout: 2_000,
     });
     expect(options.servers[0]).toMatchObject({
       keepAlive: { enabled: true, idle: 60_000 },

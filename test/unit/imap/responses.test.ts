@@ -4,9 +4,9 @@ import {
   hierarchySeparator,
   metadataValues,
   ownRights,
-  posterRights,
   quotaRoots,
   quotaUsage,
+  rightsInAcl,
   sharedNamespace,
 } from "../../../adapters/imap/responses.ts";
 import { StoreError } from "../../../src/store/store.ts";
@@ -109,7 +109,7 @@ describe("rights of the poster", () => {
     [["fred", "lrsp", "group:mail", "p", "-fred", "l"], ""],
     [["anyone", ""], ""],
   ])("%j: %j", (acl, rights) => {
-    expect(posterRights([response("ACL", "x", ...acl)], "x")).toBe(rights);
+    expect(rightsInAcl([response("ACL", "x", ...acl)], "x")).toBe(rights);
   });
 
   it.each<[string, readonly Response[]]>([
@@ -118,7 +118,7 @@ describe("rights of the poster", () => {
     ["NIL", [response("ACL", "x", "anyone", null)]],
     ["another mailbox", [response("ACL", "y", "anyone", "p")]],
   ])("are not guessed from %s", (_what, responses) => {
-    expect(failing(() => posterRights(responses, "x"))).toSatisfy(invalid(/ACL/));
+    expect(failing(() => rightsInAcl(responses, "x"))).toSatisfy(invalid(/ACL/));
   });
 });
 

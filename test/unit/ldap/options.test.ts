@@ -21,7 +21,11 @@ describe("the options", () => {
       startTls: false,
       bind: { kind: "anonymous" },
       timeout: 5000,
-      tls: { verifyPeer: false, caFile: null, caDirectory: null, certificateFile: null, keyFile: null, ciphers: null },
+      tls: {
+        verifyPeer: false,
+        files: { caFile: null, caDirectory: null, certificateFile: null, keyFile: null },
+        ciphers: null,
+      },
     });
     expect(directory).toMatchObject({ scope: "sub", derefAliases: "never", sizeLimit: 2, timeLimit: 5, domains: null });
     expect(recipients).toMatchObject({

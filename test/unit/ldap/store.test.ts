@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ldapEntry, ldapResult, ScriptedLdap } from "../../../fixtures/servers/ldap-script.ts";
 import { ScriptedDirectory } from "../../../fixtures/servers/ldap-script-directory.ts";
-import { keepingLog, openLdapStore, silentLog } from "../../../fixtures/servers/ldap-store.ts";
+import { keepingLog, openLdapStore } from "../../../fixtures/servers/ldap-store.ts";
+import { silentLog } from "../../../src/conformance/index.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
 import { type Log, type MailboxStore, StoreError, type UserMailbox } from "../../../src/store/store.ts";
 

@@ -4,7 +4,7 @@ import { parseEndpoint } from "../../../adapters/ldap/endpoint.ts";
 import { Entry } from "../../../adapters/ldap/entry.ts";
 import { parseCount, parseOctets, type QuotaUnit } from "../../../adapters/ldap/quota.ts";
 import { resultError } from "../../../adapters/ldap/result.ts";
-import { posterRights } from "../../../adapters/ldap/rights.ts";
+import { rightsFrom } from "../../../adapters/ldap/rights.ts";
 import { expandBase, parseTemplate } from "../../../adapters/ldap/template.ts";
 import { StoreError } from "../../../src/store/store.ts";
 
@@ -106,11 +106,11 @@ describe("rights", () => {
     [["anyone 0p9"], "0p9"],
     [[" anyone   p "], "p"],
   ])("%j are %j for an unknown poster", (values, rights) => {
-    expect(posterRights(values)).toEqual({ rights });
+    expect(rightsFrom(values)).toEqual({ rights });
   });
 
   it.each(["anyone", "anyone whatever", "anyone lrs p", "-anyone LOOKUP", "anyone l+p"])("%j are none", (value) => {
-    expect(posterRights(["fred lrsp", value])).toEqual({ problem: `"${value}" gives no rights` });
+    expect(rightsFrom(["fred lrsp", value])).toEqual({ problem: `"${value}" gives no rights` });
   });
 });
 

@@ -1,9 +1,8 @@
 /** Each answer is counted once, with its status and reason. */
 import { describe, expect, it } from "vitest";
-import { type MemoryFault, memoryVillage } from "../../../fixtures/memory-store.ts";
-import { silentLog } from "../../../fixtures/store-conformance.ts";
+import { conformanceMemoryStore, type MemoryFault } from "../../../fixtures/memory-store.ts";
 import { testTexts as texts } from "../../../fixtures/test-server.ts";
-import { villageRules } from "../../../fixtures/village.ts";
+import { conformanceRules, silentLog } from "../../../src/conformance/index.ts";
 import { RecipientParser } from "../../../src/engine/recipient.ts";
 import type { ReplyPolicy } from "../../../src/engine/verdict.ts";
 import { total } from "../../../src/metrics/histogram.ts";
@@ -26,11 +25,11 @@ interface Situation {
 
 function serve({ promises = false, fault, policy = temporary, breakerFailures = 0 }: Situation = {}) {
   const tally = new Tally();
-  const village = memoryVillage({ promises });
+  const village = conformanceMemoryStore({ promises });
   village.fault = fault ?? null;
   const breaker = { failures: breakerFailures, reset: 60_000 };
   const store = new GuardedStore(village, { timeout: 50, breaker, log, events: tally.store("village") });
-  const recipients = new RecipientParser(villageRules);
+  const recipients = new RecipientParser(conformanceRules);
   const judge = new RecipientJudge({ recipients, store, policy, log });
   const accessMaps = { names: new Set(["access"]), texts };
   const rest = { judge, policy, audit: null, tally };

@@ -127,7 +127,7 @@ describe("a configuration", () => {
     const config = loadConfig({ file, env: {} });
     const { rules, store: choice } = readSettings(config);
     expect(choice.name).toBe("sqlite");
-    store = adapter.open(adapter.parse(config), { log });
+    store = adapter.open(adapter.parse(config), { log, lookupTimeout: 5_000 });
     expect(config.warnings()).toEqual([]);
     expect(logged).toEqual([]);
     return (address) => verdict(rules, address);

@@ -153,7 +153,7 @@ describe("errors", () => {
     vi.advanceTimersByTime(10_000);
     for (let i = 0; i < 50; i++) await flap();
     expect(lines.slice(2)).toEqual([
-      "error: test: gone [unavailable] (the failure before, 49 times more)",
+      "error: test: gone [unavailable] (49 more since the last such line)",
       "notice: test: answers again; failed look-ups: 50",
     ]);
   });

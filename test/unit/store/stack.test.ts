@@ -1,6 +1,6 @@
 /** Leaves of a stack: what belongs to one of them alone. */
 import { describe, expect, it } from "vitest";
-import { silentLog } from "../../../fixtures/store-conformance.ts";
+import { silentLog } from "../../../src/conformance/index.ts";
 import { StoreMetrics } from "../../../src/metrics/store-metrics.ts";
 import { Lookup } from "../../../src/store/lookup.ts";
 import { buildLeaf, buildStack, type Leaf, type LeafSettings } from "../../../src/store/stack.ts";

@@ -37,6 +37,15 @@ describe("ThrottledLog", () => {
     expect(lines).toEqual(["warning one: first", "warning one: third"]);
   });
 
+  it("logs a warning once where the interval is infinite", () => {
+    const { log, lines } = throttled({ interval: Number.POSITIVE_INFINITY, maxSubjects: 2 });
+    for (let day = 0; day < 3; day++) {
+      for (const line of ["first", "second", "third"]) log.once(line);
+      vi.advanceTimersByTime(86_400_000);
+    }
+    expect(lines).toEqual(["warning first", "warning second"]);
+  });
+
   it("writes whole lines of any level, and returns whether a line was logged", () => {
     const { log, lines } = throttled({ interval: 10 });
     expect(log.write("error", "a failure", "store: a failure [unavailable]")).toBe(true);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadTls, type TlsFiles } from "../../../adapters/imap/tls.ts";
+import { readTlsFiles, type TlsFiles } from "../../../src/store/kit/index.ts";
 import { StoreError } from "../../../src/store/store.ts";
 
 const none: TlsFiles = { caFile: null, caDirectory: null, certificateFile: null, keyFile: null };
@@ -20,8 +20,16 @@ function file(name: string, text: string): string {
   return path;
 }
 
+const keys = {
+  caFile: "tls_server_ca_file",
+  caDirectory: "tls_server_ca_dir",
+  certificateFile: "tls_client_cert",
+  keyFile: "tls_client_key",
+};
+const loadTls = (files: TlsFiles) => readTlsFiles(files, keys, "imap");
+
 describe("TLS material", () => {
-  it("is nothing without files, so that the well-known CAs count", async () => {
+  it("is empty without files, so that Node.js verifies by its own CAs", async () => {
     expect(await loadTls(none)).toEqual({});
   });
 
@@ -46,12 +54,6 @@ describe("TLS material", () => {
   });
 
   it.each(["caFile", "caDirectory", "certificateFile", "keyFile"] as const)("fails without the %s", async (key) => {
-    const keys = {
-      caFile: "tls_server_ca_file",
-      caDirectory: "tls_server_ca_dir",
-      certificateFile: "tls_client_cert",
-      keyFile: "tls_client_key",
-    };
     const missing = loadTls({ ...none, [key]: join(directory, "missing") });
     await expect(missing).rejects.toBeInstanceOf(StoreError);
     await expect(missing).rejects.toThrow(new RegExp(`^imap: ${keys[key]}: ENOENT.*missing`));
