@@ -1,6 +1,6 @@
 /** The directory as a place where users and shared folders are looked for. */
 import type { Filter } from "ldapts";
-import { type Log, StoreError } from "../../src/store/store.ts";
+import { type Log, type MailboxFacts, StoreError } from "../../src/store/store.ts";
 import { AbsenceCheck } from "./absence-check.ts";
 import type { LdapConnection } from "./connection.ts";
 import { DomainBases } from "./domains.ts";
@@ -11,12 +11,23 @@ import type { ConnectionPool } from "./pool.ts";
 import { ReplicaCheck } from "./replica-check.ts";
 import { EntryKind } from "./search.ts";
 import { rootQuery, type SearchQuery } from "./search-query.ts";
+import { ShownAttributes } from "./shown-attributes.ts";
 import { SlowSearchWarning } from "./slow-search.ts";
 import { expandBase, type TokenValues } from "./template.ts";
 import { type FilterKind, VisibilityCheck } from "./visibility-check.ts";
 
 const USERS: FilterKind = { plural: "users", key: "ldap_filter" };
 const SHARED: FilterKind = { plural: "shared folders", key: "smmap_ldap_shared_filter" };
+
+/** How an entry that was found becomes facts. */
+export interface EntryReader {
+  /** @throws StoreError where the entry is invalid */
+  facts(entry: Entry): MailboxFacts;
+  /** True if the facts refuse mail for absence or for missing rights. */
+  isRefusal(facts: MailboxFacts): boolean;
+  /** The attribute without a value of which the facts refuse mail; null: there is none. */
+  readonly decidingAttribute: string | null;
+}
 
 export class Directory {
   readonly #options: DirectoryOptions;
@@ -26,6 +37,8 @@ export class Directory {
   readonly #users: EntryKind;
   readonly #shared: EntryKind;
   readonly #visibility: readonly VisibilityCheck[];
+  readonly #replica: ReplicaCheck;
+  readonly #shown = new ShownAttributes();
   #survey: Promise<void> | null = null;
   readonly #domains: DomainBases | null;
 
@@ -44,7 +57,8 @@ export class Directory {
     // A directory may well be without shared folders, so only users have to exist.
     const users = new VisibilityCheck(USERS, userFilter, log);
     const shared = sharedFilter === null ? [] : [new VisibilityCheck(SHARED, sharedFilter, log)];
-    const absence = new AbsenceCheck(users, shared, new ReplicaCheck(options.replica));
+    this.#replica = new ReplicaCheck(options.replica);
+    const absence = new AbsenceCheck(users, shared, this.#replica);
     const slow = new SlowSearchWarning(log);
     this.#users = new EntryKind(USERS, users, absence, slow);
     this.#shared = new EntryKind(SHARED, shared[0] ?? users, absence, slow);
@@ -52,17 +66,30 @@ export class Directory {
     this.#domains = options.domains === null ? null : new DomainBases(options.domains, options, pool, log);
   }
 
-  /** The only user that there is by these values; null: the server states that there is none. Rejects with StoreError. */
-  async findUser(values: TokenValues, attributes: readonly string[], signal: AbortSignal): Promise<Entry | null> {
+  /**
+   * Facts of the only user that there is by these values; null: the server states that there is none. Rejects with StoreError.
+   * @param read facts of the entry
+   */
+  async findUser(
+    values: TokenValues,
+    attributes: readonly string[],
+    read: EntryReader,
+    signal: AbortSignal,
+  ): Promise<MailboxFacts | null> {
     const filter = expandFilter(this.#userFilter, values);
     if (filter === null) throw new StoreError("invalid-data", "ldap: ldap_filter has no meaning for this address");
-    return this.#find(this.#users, filter, values, attributes, signal);
+    return this.#find(this.#users, filter, values, attributes, read, signal);
   }
 
   /** The only shared folder, likewise; null also where the filter has no meaning for such an address. */
-  async findShared(values: TokenValues, attributes: readonly string[], signal: AbortSignal): Promise<Entry | null> {
+  async findShared(
+    values: TokenValues,
+    attributes: readonly string[],
+    read: EntryReader,
+    signal: AbortSignal,
+  ): Promise<MailboxFacts | null> {
     const filter = this.#sharedFilter === null ? null : expandFilter(this.#sharedFilter, values);
-    return filter === null ? null : this.#find(this.#shared, filter, values, attributes, signal);
+    return filter === null ? null : this.#find(this.#shared, filter, values, attributes, read, signal);
   }
 
   /** Resolves where a server answers now. Rejects with StoreError. */
@@ -97,10 +124,22 @@ export class Directory {
     filter: Filter,
     values: TokenValues,
     attributes: readonly string[],
+    { facts, isRefusal, decidingAttribute }: EntryReader,
     signal: AbortSignal,
-  ): Promise<Entry | null> {
+  ): Promise<MailboxFacts | null> {
     const query = this.#query(await this.#baseFor(values, signal), filter, attributes);
-    return this.#pool.use((connection) => kind.findOne(connection, query), signal);
+    return this.#pool.use(async (connection) => {
+      const entry = await kind.findOne(connection, query);
+      if (entry === null) return null;
+      const found = facts(entry);
+      this.#shown.record(query.base, entry, attributes);
+      if (!isRefusal(found)) return found;
+      // Like an absence, a refusal counts only from a server that is up to date, and not for an attribute that is hidden.
+      await this.#replica.confirm(connection, query.base);
+      const isMissing = decidingAttribute !== null && entry.values(decidingAttribute).length === 0;
+      if (isMissing) await this.#shown.confirm(connection, query, decidingAttribute);
+      return found;
+    }, signal);
   }
 
   #query(base: string, filter: Filter, attributes: readonly string[]): SearchQuery {

@@ -27,8 +27,18 @@ export interface ReplicaOptions {
 }
 
 const CONTEXTS_MAX = 1_000;
+/** Milliseconds between the last observation of the first server and the first question to another one. */
+const GAP_MAX = 60_000;
 /** Milliseconds between two looks at the state of the first server, where another may have to be compared with it. */
 const OBSERVE_EVERY = 1_000;
+
+interface NewestState {
+  readonly state: ChangeState;
+  /** On the clock of performance.now(). */
+  readonly observedAt: number;
+  /** Milliseconds until another server was first asked after that; null: none was. */
+  gap: number | null;
+}
 
 export class ReplicaCheck {
   readonly #options: ReplicaOptions;
@@ -36,8 +46,9 @@ export class ReplicaCheck {
   /** Naming contexts with the URIs of servers that have shown contextCSN for them. */
   readonly #shown = new BoundedMap<string, Set<string>>(CONTEXTS_MAX);
   /** What the first server has shown last, by naming context. */
-  readonly #newest = new BoundedMap<string, ChangeState>(CONTEXTS_MAX);
-  #observedAt = Number.NEGATIVE_INFINITY;
+  readonly #newest = new BoundedMap<string, NewestState>(CONTEXTS_MAX);
+  /** When the state of the first server was last observed, by base. */
+  readonly #observedAt = new BoundedMap<string, number>(CONTEXTS_MAX);
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -50,22 +61,38 @@ export class ReplicaCheck {
     if (mode === "none") return;
     const context = contextOf(base, await this.#namingContexts(connection));
     const state = context === null ? null : await this.#read(connection, context);
-    const isExpected = mode === "csn" || (context !== null && this.#hasShown(context, uri));
+    const isExpected = mode === "csn" || (context === null ? this.#hasShownAny(uri) : this.#hasShown(context, uri));
     if (state === null && (isExpected || uri !== firstUri)) throw incomplete(uri, base, problemOf(uri, firstUri));
     if (state === null || context === null || uri === firstUri) return;
     const newest = this.#newest.get(context);
     if (newest === undefined) throw incomplete(uri, base, `there is no contextCSN of ${firstUri} to compare with yet`);
-    if (!includesChanges(state, newest)) throw incomplete(uri, base, `it lacks changes that ${firstUri} had`);
+    // Changes that the first server made after it was last observed are unknown. On a quiet site that may be hours.
+    newest.gap ??= performance.now() - newest.observedAt;
+    if (newest.gap > GAP_MAX) {
+      const seconds = Math.round(newest.gap / 1000);
+      throw incomplete(
+        uri,
+        base,
+        `contextCSN of ${firstUri} was last read ${seconds} s before this server was first asked`,
+      );
+    }
+    if (!includesChanges(state, newest.state)) throw incomplete(uri, base, `it lacks changes that ${firstUri} had`);
   }
 
   /** Notes the state of the first server now and then, for the time when another one stands in for it. */
   observe(connection: LdapConnection, base: string): void {
     const { mode, firstUri, hasOthers } = this.#options;
     if (!hasOthers || mode === "none" || connection.uri !== firstUri) return;
-    if (performance.now() - this.#observedAt < OBSERVE_EVERY) return;
-    this.#observedAt = performance.now();
+    const now = performance.now();
+    if (now - (this.#observedAt.get(base) ?? Number.NEGATIVE_INFINITY) < OBSERVE_EVERY) return;
+    this.#observedAt.set(base, now);
     // Whatever fails here is found out again by the look-up that it matters to.
     this.confirm(connection, base).catch(() => {});
+  }
+
+  /** Its naming contexts may have become unreadable. */
+  #hasShownAny(uri: string): boolean {
+    return [...this.#shown.values()].some((uris) => uris.has(uri));
   }
 
   #hasShown(context: string, uri: string): boolean {
@@ -78,7 +105,7 @@ export class ReplicaCheck {
     const state = parseContextCsn(values);
     const { uri } = connection;
     this.#shown.set(context, (this.#shown.get(context) ?? new Set<string>()).add(uri));
-    if (uri === this.#options.firstUri) this.#newest.set(context, state);
+    if (uri === this.#options.firstUri) this.#newest.set(context, { state, observedAt: performance.now(), gap: null });
     return state;
   }
 

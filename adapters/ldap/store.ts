@@ -1,4 +1,5 @@
 /** A directory as a mailbox store: which searches answer a look-up. */
+import { acceptsPosting } from "../../src/store/kit/index.ts";
 import {
   type Log,
   type LookupOptions,
@@ -8,7 +9,7 @@ import {
   type StoreCapabilities,
   StoreError,
 } from "../../src/store/store.ts";
-import { Directory } from "./directory.ts";
+import { Directory, type EntryReader } from "./directory.ts";
 import { filterHasToken } from "./filter.ts";
 import type { LdapOptions, RecipientOptions } from "./options.ts";
 import { ConnectionPool } from "./pool.ts";
@@ -61,12 +62,23 @@ export class LdapStore implements MailboxStore {
   async #find(mailbox: MailboxId, signal: AbortSignal): Promise<MailboxFacts> {
     const values = tokensOf(mailbox, this.#options);
     if (mailbox.kind === "user") {
-      const user = await this.#directory.findUser(values, attributesFor(mailbox, false, this.#options), signal);
-      if (user !== null) return this.#reader.facts(mailbox, user, false);
+      const wanted = attributesFor(mailbox, false, this.#options);
+      const user = await this.#directory.findUser(values, wanted, this.#entryReader(mailbox, false), signal);
+      if (user !== null) return user;
     }
     // Also for what is no user: Kolab and Univention give shared folders an address of their own.
-    const folder = await this.#directory.findShared(values, attributesFor(mailbox, true, this.#options), signal);
-    return folder === null ? ABSENT : this.#reader.facts(mailbox, folder, true);
+    const wanted = attributesFor(mailbox, true, this.#options);
+    return (await this.#directory.findShared(values, wanted, this.#entryReader(mailbox, true), signal)) ?? ABSENT;
+  }
+
+  #entryReader(mailbox: MailboxId, isShared: boolean): EntryReader {
+    const { aclAttribute, folderAttribute } = this.#options;
+    const namesFolder = mailbox.kind === "user" && mailbox.folders.length > 0;
+    return {
+      facts: (entry) => this.#reader.facts(mailbox, entry, isShared),
+      isRefusal: (facts) => !facts.exists || (facts.rights !== null && !acceptsPosting(mailbox, facts)),
+      decidingAttribute: isShared ? aclAttribute : namesFolder ? folderAttribute : null,
+    };
   }
 
   /** Does something, but does not wait for it any longer when the signal fires or the store is closed. */
