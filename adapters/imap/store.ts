@@ -118,6 +118,12 @@ export class ImapStore implements MailboxStore {
       await confirmAbsence(session, name, known, true);
       return ABSENT;
     }
+    if (rights !== null && session.absenceDoubt !== null && !acceptsPosting(mailbox, { rights })) {
+      throw new StoreError(
+        "denied",
+        `imap: missing rights on a shared folder are not confirmed: ${session.absenceDoubt}`,
+      );
+    }
     // An ordinary account may not see every quota, and without the right to post none counts.
     if (!isAdministrator && !acceptsPosting(mailbox, { rights })) return { exists: true, rights, quotas: [] };
     const quotas = await quotasOf(connection, name, mailbox.domain);

@@ -355,4 +355,20 @@ describe("a server after the first", () => {
     expect(await ask(open(servers("/complete")), "anna", "nobody")).toEqual([true, false]);
     expect(await ask(open(servers("/complete/plain")), "anna", "nobody")).toEqual([true, false]);
   });
+
+  it("does not refuse a shared folder for missing rights, unless it is complete", async () => {
+    const gone = await ScriptedImap.start();
+    const { port } = gone;
+    await gone.close();
+    listed.add("news");
+    const script = server.script;
+    server.script = (command) => (command === 'GETACL "news"' ? `* ACL news anyone lrs\r\n${DONE}` : script(command));
+    const news: MailboxId = { kind: "shared", domain: null, folders: ["news"], address: "", detail: "news" };
+    const servers = (suffix: string) => ({ smmap_imap_server: `127.0.0.1:${port} 127.0.0.1:${server.port}${suffix}` });
+    await expect(open(servers("")).lookup(news, new Lookup())).rejects.toMatchObject({
+      code: "denied",
+      message: expect.stringContaining("missing rights on a shared folder are not confirmed"),
+    });
+    expect(await open(servers("/complete")).lookup(news, new Lookup())).toMatchObject({ rights: "lrs" });
+  });
 });
