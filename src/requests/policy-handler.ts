@@ -69,9 +69,11 @@ export class PolicyHandler {
     since: number,
   ): Promise<string> {
     this.#tally.inFlight++;
-    const reply = this.#conclude(await judgement, request, client, since);
-    this.#tally.inFlight--;
-    return reply;
+    try {
+      return this.#conclude(await judgement, request, client, since);
+    } finally {
+      this.#tally.inFlight--;
+    }
   }
 
   #conclude({ outcome, reason }: Judgement, { recipient }: PolicyRequest, client: string, since: number): string {

@@ -92,6 +92,12 @@ export class RecipientJudge {
     }
   }
 
+  /** The judgement in place of one whose reply could not be made: the store returned a mailbox that cannot be named. */
+  internalError({ recipient, mailbox }: Judgement, error: unknown): Judgement {
+    const cause = error instanceof StoreError ? new Error(error.message, { cause: error }) : error;
+    return this.#failed(recipient, mailbox, cause);
+  }
+
   /** The guard has logged a StoreError. Any other error is an internal error, which no option turns into `accept`. */
   #failed(recipient: Recipient, mailbox: MailboxId | Unaddressable, error: unknown): Judgement {
     const { policy, log } = this.#options;

@@ -124,15 +124,25 @@ export class SocketmapHandler {
 
   async #replyLater(judgement: Promise<Judgement>, request: PendingRequest): Promise<string> {
     this.#tally.inFlight++;
-    const reply = this.#reply(await judgement, request);
-    this.#tally.inFlight--;
-    return reply;
+    try {
+      return this.#reply(await judgement, request);
+    } finally {
+      this.#tally.inFlight--;
+    }
   }
 
   #reply(judgement: Judgement, request: PendingRequest): string {
+    try {
+      return this.#conclude(judgement, request);
+    } catch (error) {
+      return this.#conclude(this.#options.judge.internalError(judgement, error), request);
+    }
+  }
+
+  #conclude(judgement: Judgement, request: PendingRequest): string {
     const { payload, key, isAccess, client, since, dataVersion } = request;
-    if (judgement.reason === "accept") this.acceptCache.add(payload, dataVersion);
     const { text, status } = this.#format(isAccess, key, judgement);
+    if (judgement.reason === "accept") this.acceptCache.add(payload, dataVersion);
     this.#options.audit?.write(judgement.outcome, key, client);
     this.#tally.replied(request, since, status, judgement.reason);
     return encodeNetstring(text);

@@ -34,10 +34,10 @@ export class Lookup implements LookupOptions {
   #follow(parent: LookupOptions | null): void {
     if (parent === null) return;
     if (parent instanceof Lookup) {
+      // The parent follows its own parent only once its signal has been read.
+      if (parent.#parent !== null) void parent.signal;
       this.#reason ??= parent.#reason;
       parent.#children.push(this);
-      // The parent may be cancelled by its own parent, which it follows only while somebody listens.
-      if (parent.#parent !== null) void parent.signal;
       return;
     }
     const { signal } = parent;

@@ -147,3 +147,22 @@ describe("look-ups", () => {
     ]);
   });
 });
+
+it("a mailbox of a store that cannot be named is an internal error, and the request is counted as failed", async () => {
+  const tally = new Tally();
+  const named = { exists: true, rights: null, quotas: [], mailbox: {} as never } as const;
+  const capabilities = { folders: true, shared: true, quota: [] };
+  const store = {
+    name: "broken",
+    capabilities,
+    lookup: async () => named,
+    ping: async () => {},
+    close: async () => {},
+  };
+  const recipients = new RecipientParser(conformanceRules);
+  const judge = new RecipientJudge({ recipients, store, policy: temporary, log });
+  const none = { accessMaps: null, acceptCache: null, audit: null };
+  const handler = new SocketmapHandler({ judge, policy: temporary, value: "mailbox", tally, ...none });
+  expect(await handler.respond("cyrus anna", new Lookup(), "test")).toMatch(/:TEMP /);
+  expect(tally.inFlight).toBe(0);
+});
