@@ -34,7 +34,7 @@ Kcyrus socket -d10 -m -f -a<OK> -T<TMPF> _ARG_
 # Accepted without a request.
 C{SmmapExempt} postmaster abuse mailer-daemon
 # The mailers that deliver to the mailboxes.
-C{SmmapMailer} ifelse(_ARG2_, `', `cyrusv2 cyrus', `_ARG2_')
+C{SmmapMailer} ifelse(_ARG2_, `', `cyrusv2', `_ARG2_')
 Ksmmapd_note macro -q
 # -m takes no value: a long list would be a syntax error. Without -T, an alias would be "User unknown" while its file cannot
 # be read.
