@@ -168,7 +168,8 @@ describe("an index of 389 Directory Server", { timeout: 120_000 }, () => {
       await server.modify(
         `dn: ${dn}\nobjectClass: nsIndex\ncn: ${attribute}\nnsSystemIndex: false\nnsIndexType: eq\nnsIndexType: pres\n`,
       );
-      await load.moreKnown("failed", 100);
+      // Whether the server goes on without an index, or finds nothing, differs between runs; neither may make users absent.
+      await load.more(200);
     } finally {
       await runTask("index", `nsIndexAttribute: ${attribute}\n`);
     }
