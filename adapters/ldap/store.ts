@@ -1,4 +1,4 @@
-/** A directory as a mailbox store: which searches answer a look-up. */
+/** The mailbox store of a directory: determines the searches of a look-up. */
 import {
   type Log,
   type LookupOptions,
@@ -38,16 +38,16 @@ export class LdapStore implements MailboxStore {
   }
 
   lookup(mailbox: MailboxId, { signal }: LookupOptions): Promise<MailboxFacts> {
-    return this.#unless(signal, async () => {
+    return this.#withAbort(signal, async () => {
       const facts = await this.#find(mailbox, signal);
-      // Nothing waits for it, nor for the end of this look-up.
+      // Runs in the background and is not cancelled with this look-up.
       void this.#directory.survey(this.#closing.signal);
       return facts;
     });
   }
 
   ping({ signal }: LookupOptions): Promise<void> {
-    return this.#unless(signal, async () => {
+    return this.#withAbort(signal, async () => {
       await this.#directory.ping(signal);
       await this.#directory.survey(this.#closing.signal);
     });
@@ -64,22 +64,22 @@ export class LdapStore implements MailboxStore {
       const user = await this.#directory.findUser(values, attributesFor(mailbox, false, this.#options), signal);
       if (user !== null) return this.#reader.facts(mailbox, user, false);
     }
-    // Also for what is no user: Kolab and Univention give shared folders an address of their own.
+    // Also for addresses that belong to no user: in Kolab and Univention shared folders have their own addresses.
     const folder = await this.#directory.findShared(values, attributesFor(mailbox, true, this.#options), signal);
     return folder === null ? ABSENT : this.#reader.facts(mailbox, folder, true);
   }
 
-  /** Does something, but does not wait for it any longer when the signal fires or the store is closed. */
-  #unless<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  /** Runs a task, but rejects at once if the signal is aborted. Rejects if the store is closed. */
+  #withAbort<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const closing = this.#closing.signal;
     if (closing.aborted) return Promise.reject(closing.reason);
     if (signal.aborted) return Promise.reject(signal.reason);
     return new Promise<T>((resolve, reject) => {
-      const giveUp = () => reject(signal.reason);
-      signal.addEventListener("abort", giveUp, { once: true });
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
       task()
         .then(resolve, reject)
-        .finally(() => signal.removeEventListener("abort", giveUp));
+        .finally(() => signal.removeEventListener("abort", onAbort));
     });
   }
 }

@@ -114,19 +114,19 @@ describe("a connection", () => {
     [
       "sends no LDAP message",
       ({ socket }) => socket.write("220 mail.example ESMTP\r\n"),
-      "invalid-data: .* no LDAP message",
+      "invalid-data: .* not an LDAP message",
     ],
     [
       "answers a search with a bind",
       ({ id, socket }) => socket.write(ldapResult(id, 0x61)),
-      "invalid-data: .*\\(result\\) that was not asked for",
+      "invalid-data: .*unexpected response of type result",
     ],
     [
       "answers what was never asked",
       ({ id, socket }) => {
         if (id === 1) socket.write(Buffer.concat([ldapEntry(257, "cn=a"), ldapResult(1, SEARCH_DONE)]));
       },
-      "invalid-data: .* an answer to 257, which is not being asked",
+      "invalid-data: .* response with unknown message id 257",
     ],
     [
       "sends Notice of Disconnection",
@@ -158,7 +158,7 @@ describe("a connection", () => {
     });
     const { result, entries } = await connection.search(rootQuery);
     expect(entries.map(({ dn }) => dn)).toEqual(["cn=a", "cn=b"]);
-    expect(result).toMatchObject({ code: 4, message: "the server sent more entries than asked for" });
+    expect(result).toMatchObject({ code: 4, message: "the server sent more entries than requested" });
     expect(connection.load).toBe(0);
     // What is still sent of it is no protocol error.
     const [first] = server?.requests ?? [];
@@ -170,7 +170,7 @@ describe("a connection", () => {
 
   it("does not take an entry for the answer to a bind", async () => {
     const connection = await connected(({ id, socket }) => void socket.write(ldapEntry(id, "cn=a")));
-    expect(await outcome(connection.extend("1.2.3"))).toContain("(entry) that was not asked for");
+    expect(await outcome(connection.extend("1.2.3"))).toContain("unexpected response of type entry");
   });
 
   it("is retired when what is under way is done", async () => {
@@ -245,7 +245,7 @@ describe("logging in", () => {
       socket.write(Buffer.concat([ldapResult(id, 0x78), Buffer.from([0x30, 0x05])]));
     });
     expect(await outcome(open({ ldap_start_tls: "yes" }))).toMatch(
-      /^invalid-data: .*more than an answer came before TLS/,
+      /^invalid-data: .*data after the StartTLS response and before TLS/,
     );
   });
 
