@@ -46,7 +46,7 @@ export class AttributeVisibility {
   }
 
   /** True if the base has samples: the attribute has found an entry below it. */
-  isSeenIn(base: string): boolean {
+  hasSamples(base: string): boolean {
     return this.#samples.has(base);
   }
 

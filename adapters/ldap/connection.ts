@@ -229,7 +229,7 @@ export class LdapConnection {
       pending.references.push(...response.uris);
     } else if (response.kind === "entry" && pending.operation === "search") {
       pending.entries.push(response);
-      if (pending.entries.length > pending.entriesMax) this.#cutShort(pending);
+      if (pending.entries.length > pending.entriesMax) this.#truncate(pending);
     } else {
       this.#failProtocol(`unexpected response of type ${response.kind}`);
     }
@@ -245,7 +245,7 @@ export class LdapConnection {
    * Ends a search with sizeLimitExceeded at the first surplus entry. Some servers (Samba 4.17) ignore the size limit,
    * and further entries would not change the outcome.
    */
-  #cutShort(pending: PendingOperation): void {
+  #truncate(pending: PendingOperation): void {
     const { id } = pending;
     this.#abandon(pending);
     const message = "the server sent more entries than requested";

@@ -48,7 +48,7 @@ export class VisibilityCheck {
    */
   async confirm(connection: LdapConnection, query: SearchQuery, isRequired: boolean): Promise<void> {
     const { base } = query;
-    const known = this.#attributes.filter((attribute) => attribute.isSeenIn(base));
+    const known = this.#attributes.filter((attribute) => attribute.hasSamples(base));
     const others = this.#attributes.filter((attribute) => !known.includes(attribute));
     const checks = others.map((attribute) =>
       this.#isShown(attribute, connection, query, known.length === 0 && isRequired),
@@ -115,7 +115,7 @@ export class VisibilityCheck {
   /** An unused attribute and one hidden by access rules cannot be distinguished, so warn once for each attribute. */
   #warnOfUnseen({ uri }: LdapConnection, base: string): void {
     // If no entries are visible at all, each look-up fails with its own message.
-    if (!this.#attributes.some((attribute) => attribute.isSeenIn(base))) return;
+    if (!this.#attributes.some((attribute) => attribute.hasSamples(base))) return;
     const unseen = this.#attributes.filter(
       (attribute) => attribute.latestBase === undefined && !this.#warned.has(attribute),
     );
