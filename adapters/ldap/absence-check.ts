@@ -1,11 +1,11 @@
 /**
- * Whether "nothing found" may count as "there is no such recipient": only on a connection where the entries that the
- * filters look for can be seen, to a server that holds all of them.
+ * Decides whether a search without entries counts as an absence. It does only if entries that match the filters are
+ * visible on the same connection, and the server holds the whole directory.
  *
- * Rights may be taken away and given back, and replicas filled, while a connection lasts. So each check begins after a
- * search that found nothing, and there is something before it as well: another check that passed not long before the
- * search, or else the search is made again after the check. Either way an absence is wrong only if an entry was hidden,
- * shown and hidden, or the reverse, within these few operations.
+ * Rights may be revoked and granted, and replicas filled, during a connection. So an absence requires a passed check
+ * after the search. In addition, either a check that began within the second before the search passed, or the search is
+ * repeated after the check. An absence is wrong only if the visibility of an entry changes twice within these
+ * operations.
  */
 import { BoundedMap } from "./bounded-map.ts";
 import type { LdapConnection } from "./connection.ts";
@@ -13,45 +13,45 @@ import type { ReplicaCheck } from "./replica-check.ts";
 import type { SearchQuery } from "./search-query.ts";
 import type { VisibilityCheck } from "./visibility-check.ts";
 
-/** Milliseconds for which a passed check counts as one not long before a search. */
+/** Milliseconds after its beginning for which a passed check counts as one before a search. */
 const CHECK_LASTS = 1_000;
-/** Bases for which each connection remembers checks. */
+/** Limit of bases whose checks are remembered for each connection. */
 const BASES_MAX = 1_000;
 
 /** Checks of one base on one connection. */
 interface BaseChecks {
-  underWay: Promise<void> | null;
-  /** Has not begun; shared by all searches that have ended by then. */
+  running: Promise<void> | null;
+  /** Has not begun; shared by all searches that end before it begins. */
   next: Promise<void> | null;
-  /** When the last one that passed began, on the clock of performance.now(). */
+  /** When the last check began, by performance.now(); -Infinity if it failed or there was none. */
   passedAt: number;
 }
 
 export class AbsenceCheck {
-  /** Of the filter whose entries have to exist. */
-  readonly #needed: VisibilityCheck;
-  /** Of filters that may find nothing. */
+  /** The check of the filter that must have entries. */
+  readonly #required: VisibilityCheck;
+  /** The checks of filters that need not have entries. */
   readonly #others: readonly VisibilityCheck[];
   readonly #replica: ReplicaCheck | null;
   readonly #checks = new WeakMap<LdapConnection, BoundedMap<string, BaseChecks>>();
 
-  /** @param replica null: it does not matter whether the server is complete */
-  constructor(needed: VisibilityCheck, others: readonly VisibilityCheck[], replica: ReplicaCheck | null) {
-    this.#needed = needed;
+  /** @param replica null if the completeness of the server is irrelevant */
+  constructor(required: VisibilityCheck, others: readonly VisibilityCheck[], replica: ReplicaCheck | null) {
+    this.#required = required;
     this.#others = others;
     this.#replica = replica;
   }
 
-  /** Whether a check has passed so lately that a search may begin now. */
+  /** True if a check passed recently enough to count as the check before a search that begins now. */
   isFresh(connection: LdapConnection, base: string): boolean {
     const passedAt = this.#checks.get(connection)?.get(base)?.passedAt ?? Number.NEGATIVE_INFINITY;
     return performance.now() - passedAt < CHECK_LASTS;
   }
 
   /**
-   * Resolves where entries can be seen after this call: a check begins now, or at the end of the one that is under way,
-   * and is shared by all that wait for it. Rejects with StoreError.
-   * @param query says where to search, and how
+   * Resolves if entries are visible after this call: a check begins now, or after the running one, and is shared by all
+   * callers that wait for it. Rejects with StoreError.
+   * @param query base, scope and limits of the check
    */
   confirm(connection: LdapConnection, query: SearchQuery): Promise<void> {
     const checks = this.#checksOf(connection, query.base);
@@ -59,13 +59,13 @@ export class AbsenceCheck {
       checks.next = null;
       return this.#begin(checks, connection, query);
     };
-    // Searches whose results come in one piece share a check.
-    const earlier = checks.underWay ?? new Promise<void>((resolve) => setImmediate(resolve));
+    // Searches whose results arrive in one chunk share a check.
+    const earlier = checks.running ?? new Promise<void>((resolve) => setImmediate(resolve));
     checks.next ??= earlier.then(begin, begin);
     return checks.next;
   }
 
-  /** An entry was found on a connection. */
+  /** Called when a search on a connection found an entry. */
   observe(connection: LdapConnection, base: string): void {
     this.#replica?.observe(connection, base);
   }
@@ -73,7 +73,7 @@ export class AbsenceCheck {
   #checksOf(connection: LdapConnection, base: string): BaseChecks {
     const bases = this.#checks.get(connection) ?? new BoundedMap<string, BaseChecks>(BASES_MAX);
     this.#checks.set(connection, bases);
-    const checks = bases.get(base) ?? { underWay: null, next: null, passedAt: Number.NEGATIVE_INFINITY };
+    const checks = bases.get(base) ?? { running: null, next: null, passedAt: Number.NEGATIVE_INFINITY };
     bases.set(base, checks);
     return checks;
   }
@@ -81,10 +81,10 @@ export class AbsenceCheck {
   #begin(checks: BaseChecks, connection: LdapConnection, query: SearchQuery): Promise<void> {
     const beganAt = performance.now();
     const result = this.#check(connection, query);
-    checks.underWay = result;
+    checks.running = result;
     const end = (passedAt: number) => {
       checks.passedAt = passedAt;
-      if (checks.underWay === result) checks.underWay = null;
+      if (checks.running === result) checks.running = null;
     };
     result.then(
       () => end(beganAt),
@@ -95,7 +95,7 @@ export class AbsenceCheck {
 
   async #check(connection: LdapConnection, query: SearchQuery): Promise<void> {
     await Promise.all([
-      this.#needed.confirm(connection, query, true),
+      this.#required.confirm(connection, query, true),
       ...this.#others.map((check) => check.confirm(connection, query, false)),
       this.#replica?.confirm(connection, query.base),
     ]);

@@ -1,27 +1,27 @@
 /**
  * A filter finds a recipient by any of several attributes: (|(mail=%u)(mailAlternateAddress=%u)). A server that hides
- * one of them finds nothing by it and calls that a success, so each has to be looked at by itself.
+ * one of them reports success with no entries for it, so each attribute is checked separately.
  */
 import type { Filter } from "ldapts";
 import { exemplifyFilter, type FilterTemplate, filterHasToken, generaliseFilter } from "./filter.ts";
 import { rootQuery } from "./search-query.ts";
 
-/** One way in which a filter finds entries. */
+/** One alternative by which a filter finds entries. */
 export interface AddressAttribute {
-  /** The attributes that hold parts of an address, usually one; for a part without tokens "any address". */
+  /** The attributes that contain parts of an address, usually one; "any address" for a part without tokens. */
   readonly name: string;
-  /** Each of them. */
+  /** Their names. */
   readonly attributes: readonly string[];
-  /** Finds every entry that can be found in this way. */
+  /** Matches every entry that this alternative can find. */
   readonly filter: Filter;
-  /** Finds an entry with these values as a look-up does; null where there is no such filter. */
+  /** A filter that finds an entry with these values as a look-up does; null if there is none. */
   readonly exemplify: (valueFor: (attribute: string) => string | null) => Filter | null;
 }
 
-/** Beyond so many ways, the filter counts as one. */
+/** A filter with more alternatives counts as one. */
 const ALTERNATIVES_MAX = 32;
 
-/** The ways in which a filter finds entries, one for each attribute; at least one. */
+/** The alternatives of a filter, one for each attribute; at least one. */
 export function addressAttributes(filter: FilterTemplate): readonly AddressAttribute[] {
   const byName = new Map<string, FilterTemplate[]>();
   for (const alternative of alternatives(filter)) {
@@ -41,7 +41,7 @@ export function addressAttributes(filter: FilterTemplate): readonly AddressAttri
 
 const anything = rootQuery.filter;
 
-/** Filters that together find what the filter finds. In none of them do tokens stand on both sides of an "or". */
+/** Filters whose union is the filter. In none of them are there tokens on both sides of an "or". */
 function alternatives(filter: FilterTemplate): readonly FilterTemplate[] {
   if (!filterHasToken(filter) || filter.kind === "not" || filter.kind === "assertion") return [filter];
   const parts = filter.parts.map(alternatives);
@@ -56,7 +56,7 @@ function alternatives(filter: FilterTemplate): readonly FilterTemplate[] {
   return combined.map((some) => ({ kind: "and", parts: some }));
 }
 
-/** Each once, as the filter spells it first. What is negated finds nothing by an address. */
+/** Each name once, in its first spelling. Negated parts are skipped, because they do not find entries by an address. */
 function attributesWithTokens(filter: FilterTemplate): readonly string[] {
   const names = new Map<string, string>();
   const visit = (part: FilterTemplate): void => {

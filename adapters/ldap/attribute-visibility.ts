@@ -1,9 +1,9 @@
 /**
- * Whether entries can be found by one attribute of an address. Entries that were found by it are remembered with a
- * filter that looks for a value of theirs as look-ups do. Searching with it again shows the base, the rights and the
- * index: an index that is being built, or was defined and not built, finds nothing although entries and values can be
- * read. It is limited by a server only where look-ups are. A search for any entry with the attribute is what directories
- * limit; it is made only where no remembered entry answers.
+ * Checks whether entries can be found by one address attribute. Entries found by it are kept as samples, each with a
+ * filter for one of its values, of the form that look-ups use. Repeating that search tests the base, the rights and the
+ * index: an index that is being built, or was defined and not built, finds nothing although entries and values are
+ * readable. Servers limit this search only as far as they limit look-ups. Directories often limit a presence search for
+ * any entry with the attribute, so that one is made only if no sample is found.
  */
 import type { Filter } from "ldapts";
 import type { AddressAttribute } from "./address-attributes.ts";
@@ -15,29 +15,29 @@ import type { SearchEntry } from "./response.ts";
 import { INSUFFICIENT_ACCESS, isSizeLimit, NO_SUCH_OBJECT, resultError, SUCCESS } from "./result.ts";
 import type { SearchQuery } from "./search-query.ts";
 
-/** Entries remembered below each base: users are deleted, and lose their aliases. */
+/** Limit of samples for each base. Several, because users are deleted and aliases removed. */
 const SAMPLES_MAX = 4;
 const BASES_MAX = 1_000;
-/** Milliseconds until a base where no entry was found by the attribute is searched again. */
-const SURVEY_LASTS = 600_000;
+/** Milliseconds until a base where the attribute found no entry is searched again. */
+const SURVEY_INTERVAL = 600_000;
 
 /** An entry that has the attribute. */
 interface Sample {
   readonly dn: string;
-  /** Finds it by a value of the attribute; null where that is not known. */
+  /** Finds the entry by a value of the attribute; null if no value is known. */
   readonly exact: Filter | null;
 }
 
-/** "gone": there is no such base any more. */
-export type Visibility = "shown" | "hidden" | "gone";
+/** "noBase": the base no longer exists. */
+export type Visibility = "shown" | "hidden" | "noBase";
 
 export class AttributeVisibility {
-  /** The attribute, or those that count together. */
+  /** The attribute, or several that are used together in one alternative of the filter. */
   readonly name: string;
   readonly #attribute: AddressAttribute;
-  /** Entries found by the attribute, by base; the latest first. */
+  /** Samples by base, the most recent first. */
   readonly #samples = new BoundedMap<string, readonly Sample[]>(BASES_MAX);
-  /** When each base was last searched for any entry, on the clock of performance.now(). */
+  /** When each base was last searched for any entry, by performance.now(). */
   readonly #surveys = new BoundedMap<string, number>(BASES_MAX);
 
   constructor(attribute: AddressAttribute) {
@@ -45,23 +45,23 @@ export class AttributeVisibility {
     this.#attribute = attribute;
   }
 
-  /** Whether an entry below this base was ever found by the attribute. */
-  isSeenIn(base: string): boolean {
+  /** True if the base has samples: the attribute has found an entry below it. */
+  hasSamples(base: string): boolean {
     return this.#samples.has(base);
   }
 
-  /** The base where an entry was last found by the attribute; undefined where that never happened. */
+  /** The base of the most recent sample; undefined without any. */
   get latestBase(): string | undefined {
     return this.#samples.latest;
   }
 
   /**
-   * Whether an entry below the base is found by the attribute now. Rejects with StoreError where the server cannot tell.
-   * @param query says where to search, and how
-   * @param candidate DN of another entry that may be found by it
-   * @param isUrgent search for any entry even if a search has found none lately
+   * Checks whether the attribute finds an entry below the base now. Rejects with StoreError if that remains unknown.
+   * @param query base, scope and limits of the check
+   * @param candidate DN of a further entry that may have the attribute
+   * @param isUrgent search for any entry even if a recent search found none
    */
-  async look(
+  async check(
     connection: LdapConnection,
     query: SearchQuery,
     candidate: string | null,
@@ -73,19 +73,19 @@ export class AttributeVisibility {
     const [first, ...others] = isNew ? [...known, { dn: candidate, exact: null }] : known;
     const shown = first === undefined ? null : await this.#verify(connection, query, first);
     if (shown !== null) return this.#remember(base, shown);
-    const isSurveyed = performance.now() - (this.#surveys.get(base) ?? Number.NEGATIVE_INFINITY) < SURVEY_LASTS;
-    let isGone = false;
-    const onGone = () => {
-      isGone = true;
+    const isSurveyed = performance.now() - (this.#surveys.get(base) ?? Number.NEGATIVE_INFINITY) < SURVEY_INTERVAL;
+    let isBaseMissing = false;
+    const onNoBase = () => {
+      isBaseMissing = true;
     };
-    const looks = others.map((sample) => this.#verify(connection, query, sample));
-    if (isUrgent || known.length > 0 || !isSurveyed) looks.push(this.#findAny(connection, query, onGone));
-    const found = await firstFound(looks);
+    const checks = others.map((sample) => this.#verify(connection, query, sample));
+    if (isUrgent || known.length > 0 || !isSurveyed) checks.push(this.#findAny(connection, query, onNoBase));
+    const found = await firstFound(checks);
     if (found !== null) return this.#remember(base, found);
-    return isGone ? "gone" : "hidden";
+    return isBaseMissing ? "noBase" : "hidden";
   }
 
-  /** What was seen below a base counts no more. */
+  /** Discards the samples of a base. */
   forget(base: string): void {
     this.#samples.delete(base);
   }
@@ -96,10 +96,10 @@ export class AttributeVisibility {
     return "shown";
   }
 
-  /** The entry as it is now; null where it is not found by the attribute any more. */
+  /** The sample, refreshed; null if the attribute no longer finds the entry. */
   async #verify(connection: LdapConnection, query: SearchQuery, { dn, exact }: Sample): Promise<Sample | null> {
     if (exact !== null && (await this.#finds(connection, query, exact))) return { dn, exact };
-    // Its values are not known, or have changed.
+    // The values of the entry are unknown or have changed.
     const { result, entries } = await connection.search({ ...this.#anyOf(query), base: dn, scope: "base" });
     const [entry] = entries;
     if (entry !== undefined) return this.#sampleOf(connection, query, entry);
@@ -107,14 +107,14 @@ export class AttributeVisibility {
     throw resultError(result, `${connection.uri}: reading "${dn}"`);
   }
 
-  /** An entry that has the attribute; null where a search for its value does not find it. */
+  /** A sample of an entry with the attribute; null if a search for its value does not find the entry. */
   async #sampleOf(connection: LdapConnection, query: SearchQuery, entry: SearchEntry): Promise<Sample | null> {
     const { dn } = entry;
     const exact = this.#exactFilter(entry);
     return exact === null || (await this.#finds(connection, query, exact)) ? { dn, exact } : null;
   }
 
-  /** null where values may not be read, or the server has other names for the attributes. */
+  /** null if values cannot be read, or the server returns the attributes under other names. */
   #exactFilter(found: SearchEntry): Filter | null {
     const { attributes, exemplify } = this.#attribute;
     try {
@@ -132,14 +132,14 @@ export class AttributeVisibility {
     throw resultError(result, `${connection.uri}: searching below "${query.base}" for a known ${this.name}`);
   }
 
-  /** Any entry below the base; null where there is none. */
-  async #findAny(connection: LdapConnection, query: SearchQuery, onGone: () => void): Promise<Sample | null> {
+  /** A sample of any entry below the base; null if there is none. */
+  async #findAny(connection: LdapConnection, query: SearchQuery, onNoBase: () => void): Promise<Sample | null> {
     const { base } = query;
     this.#surveys.set(base, performance.now());
     const { result, entries } = await connection.search(this.#anyOf(query));
     const [entry] = entries;
     if (entry !== undefined) return this.#sampleOf(connection, query, entry);
-    if (result.code === NO_SUCH_OBJECT) onGone();
+    if (result.code === NO_SUCH_OBJECT) onNoBase();
     if (result.code === SUCCESS || result.code === NO_SUCH_OBJECT || isSizeLimit(result)) return null;
     throw resultError(result, `${connection.uri}: searching below "${base}" for any entry with ${this.name}`);
   }

@@ -1,17 +1,17 @@
 /**
- * The Basic Encoding Rules as LDAP uses them (RFC 4511 section 5.1): definite lengths, tags of one octet. Strict: an
- * element that does not fit into what holds it is an error, never a reason to read on.
+ * The subset of the Basic Encoding Rules in LDAP (RFC 4511 section 5.1): definite lengths, tags of one octet. Strict:
+ * an element that exceeds its container is an error, and reading never continues beyond the container.
  */
 
-/** The octets are no BER, or not the element that has to be there. */
+/** The octets are not valid BER, or not the expected element. */
 export class BerError extends Error {
   override readonly name = "BerError";
 }
 
-/** Tags that responses are made of; the others are those of RFC 4511 section 4. */
+/** Universal tags of responses; response.ts has those of RFC 4511 section 4. */
 export const berTag = { integer: 0x02, octetString: 0x04, enumerated: 0x0a, sequence: 0x30, set: 0x31 } as const;
 
-/** Reads elements one after another out of the contents of the one that holds them. */
+/** Reads consecutive elements from the contents of their container. */
 export class BerReader {
   readonly #bytes: Buffer;
   #at: number;
@@ -32,9 +32,9 @@ export class BerReader {
     return this.isAtEnd ? null : (this.#bytes[this.#at] as number);
   }
 
-  /** Says that nothing more may follow. */
+  /** Throws BerError unless all elements have been read. */
   end(): void {
-    if (!this.isAtEnd) throw new BerError("an element that has no place where it stands");
+    if (!this.isAtEnd) throw new BerError("unexpected additional element");
   }
 
   /** The contents of the next element. */
@@ -58,16 +58,17 @@ export class BerReader {
   /** An INTEGER or ENUMERATED of at most four octets. */
   integer(tag: number = berTag.integer): number {
     const [start, end] = this.#take(tag);
-    if (start === end || end - start > 4) throw new BerError(`an integer of ${end - start} octets`);
+    if (start === end || end - start > 4)
+      throw new BerError(`an integer of ${end - start} octets (1 to 4 are supported)`);
     return this.#bytes.readIntBE(start, end - start);
   }
 
   #take(tag: number): readonly [start: number, end: number] {
     const found = this.nextTag;
-    if (found !== tag) throw new BerError(`tag ${hex(found)} in the place of ${hex(tag)}`);
+    if (found !== tag) throw new BerError(`tag ${hex(found)} instead of ${hex(tag)}`);
     const header = readLength(this.#bytes, this.#at + 1, this.#end);
     if (header === null || header.start + header.length > this.#end) {
-      throw new BerError("an element that is longer than what holds it");
+      throw new BerError("an element exceeds its container");
     }
     this.#at = header.start + header.length;
     return [header.start, this.#at];
@@ -75,15 +76,15 @@ export class BerReader {
 }
 
 /**
- * The length of an element and where its contents start; null where the length itself is cut off.
- * @param at where the length stands, behind the tag
+ * The length of an element and the offset of its contents; null if the length itself is incomplete.
+ * @param at offset of the length, after the tag
  */
 export function readLength(bytes: Buffer, at: number, end: number): { start: number; length: number } | null {
   if (at >= end) return null;
   const first = bytes[at] as number;
   if (first < 0x80) return { start: at + 1, length: first };
   const width = first & 0x7f;
-  if (width === 0 || width > 4) throw new BerError(`a length of ${width} octets`);
+  if (width === 0 || width > 4) throw new BerError(`a length encoded in ${width} octets (1 to 4 are supported)`);
   if (at + 1 + width > end) return null;
   return { start: at + 1 + width, length: bytes.readUIntBE(at + 1, width) };
 }

@@ -1,4 +1,4 @@
-/** A map that drops the entry set longest ago when it is full. */
+/** A map of limited size: setting a key in a full map deletes the key that was set longest ago. */
 export class BoundedMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #capacity: number;
@@ -11,7 +11,7 @@ export class BoundedMap<Key, Value> {
     return this.#entries.size;
   }
 
-  /** The key set last; undefined where there is none. */
+  /** The key set last; undefined if the map is empty. */
   get latest(): Key | undefined {
     return [...this.#entries.keys()].at(-1);
   }

@@ -1,17 +1,17 @@
-/** How to reach a server and who we are there: the part of the configuration that connections need. */
+/** The part of the configuration that connections use: endpoints, TLS, bind, time limits. */
 import { createSecureContext } from "node:tls";
 import { milliseconds, type TlsFiles, type TlsKeys } from "../../src/store/kit/index.ts";
 import type { ConfigReader } from "../../src/store/store.ts";
 import { type LdapEndpoint, parseEndpoint } from "./endpoint.ts";
 
 export interface ConnectionOptions {
-  /** In the order of preference; at least one. */
+  /** At least one, in order of preference. */
   readonly endpoints: readonly LdapEndpoint[];
   readonly poolSize: number;
   readonly startTls: boolean;
   readonly tls: TlsOptions;
   readonly bind: BindMethod;
-  /** Milliseconds for connecting with all that belongs to it, and for each operation. */
+  /** Milliseconds for connecting, TLS and bind included, and for each operation. */
   readonly timeout: number;
 }
 
@@ -21,7 +21,7 @@ export interface TlsOptions {
   readonly ciphers: string | null;
 }
 
-/** The options that TlsFiles come from. */
+/** The options that name the files of TlsFiles. */
 export const TLS_KEYS: TlsKeys = {
   caFile: "ldap_ca_file",
   caDirectory: "ldap_ca_dir",
@@ -37,19 +37,22 @@ export type BindMethod =
 
 /** @throws ConfigError */
 export function readConnectionOptions(config: ConfigReader): ConnectionOptions {
-  if (config.integer("ldap_version") !== 3) throw config.error("ldap_version", "only version 3 is spoken");
+  if (config.integer("ldap_version") !== 3) throw config.error("ldap_version", "only version 3 is supported");
   const endpoints = readEndpoints(config);
   const startTls = config.switch("ldap_start_tls");
   const bind = readBind(config);
   const tls = readTls(config);
   const isEncrypted = (endpoint: LdapEndpoint) => endpoint.isTls || (startTls && "host" in endpoint.address);
   if (endpoints.some(isEncrypted) && !tls.verifyPeer) {
-    config.warn("ldap_verify_peer", "the server's certificate is not verified, so anybody may pose as the server");
+    config.warn(
+      "ldap_verify_peer",
+      "the server's certificate is not verified, so another host can impersonate the server",
+    );
   }
   const hasPassword = bind.kind === "simple" || bind.kind === "plain";
   const exposed = endpoints.find((endpoint) => !endpoint.isLocal && !isEncrypted(endpoint));
   if (hasPassword && exposed !== undefined) {
-    config.warn("ldap_password", `goes to ${exposed.uri} in clear text: use ldaps:// or ldap_start_tls`);
+    config.warn("ldap_password", `is sent to ${exposed.uri} in clear text: use ldaps:// or ldap_start_tls`);
   }
   const poolSize = config.integer("smmap_pool_size");
   if (poolSize < 1) throw config.error("smmap_pool_size", "must be 1 or more");
@@ -58,7 +61,7 @@ export function readConnectionOptions(config: ConfigReader): ConnectionOptions {
 
 function readEndpoints(config: ConfigReader): LdapEndpoint[] {
   const words = (config.string("ldap_uri") ?? "").split(/\s+/).filter((word) => word !== "");
-  if (words.length === 0) throw config.error("ldap_uri", "is needed: the URL of the directory server");
+  if (words.length === 0) throw config.error("ldap_uri", "is required: the URL of the directory server");
   return words.map((word) => {
     const endpoint = parseEndpoint(word);
     if (typeof endpoint === "string") throw config.error("ldap_uri", `${word} ${endpoint}`);
@@ -66,7 +69,7 @@ function readEndpoints(config: ConfigReader): LdapEndpoint[] {
   });
 }
 
-/** ldap_sasl is on by default in Cyrus, so it is the mechanism that tells whether SASL is meant. */
+/** SASL is used if a mechanism is set, because ldap_sasl is on by default in Cyrus. */
 function readBind(config: ConfigReader): BindMethod {
   const mechanism = (config.switch("ldap_sasl") ? config.string("ldap_mech") : null)?.toUpperCase() ?? null;
   const dn = config.string("ldap_bind_dn");
@@ -77,19 +80,19 @@ function readBind(config: ConfigReader): BindMethod {
     case "EXTERNAL":
       return { kind: "external", authorizationId };
     case "PLAIN":
-      if (id === null) throw config.error("ldap_id", "is needed with ldap_mech: PLAIN");
-      if (password === "") throw config.error("ldap_password", "is needed with ldap_mech: PLAIN");
+      if (id === null) throw config.error("ldap_id", "is required with ldap_mech: PLAIN");
+      if (password === "") throw config.error("ldap_password", "is required with ldap_mech: PLAIN");
       return { kind: "plain", authorizationId, id, password };
     case null:
       if (dn === null) {
-        if (id !== null) throw config.error("ldap_id", "needs ldap_mech, PLAIN or EXTERNAL");
+        if (id !== null) throw config.error("ldap_id", "requires ldap_mech: PLAIN or EXTERNAL");
         return { kind: "anonymous" };
       }
-      // A server may take a DN without a password for an anonymous bind, and call it a success (RFC 4513 5.1.2).
-      if (password === "") throw config.error("ldap_password", "is needed with ldap_bind_dn");
+      // A server may accept a DN without a password as an anonymous bind and report success (RFC 4513 section 5.1.2).
+      if (password === "") throw config.error("ldap_password", "is required with ldap_bind_dn");
       return { kind: "simple", dn, password };
     default:
-      throw config.error("ldap_mech", "only EXTERNAL and PLAIN are spoken; leave it out for a simple bind");
+      throw config.error("ldap_mech", "only EXTERNAL and PLAIN are supported; unset it for a simple bind");
   }
 }
 
@@ -99,15 +102,15 @@ function readTls(config: ConfigReader): TlsOptions {
     try {
       createSecureContext({ ciphers });
     } catch {
-      throw config.error("ldap_ciphers", "is no list of ciphers in the notation of OpenSSL");
+      throw config.error("ldap_ciphers", "is not a list of ciphers in the notation of OpenSSL");
     }
   }
   const certificateFile = config.path("ldap_client_cert");
   const keyFile = config.path("ldap_client_key");
   if (certificateFile !== null && keyFile === null)
-    throw config.error("ldap_client_key", "is needed with ldap_client_cert");
+    throw config.error("ldap_client_key", "is required with ldap_client_cert");
   if (keyFile !== null && certificateFile === null)
-    throw config.error("ldap_client_cert", "is needed with ldap_client_key");
+    throw config.error("ldap_client_cert", "is required with ldap_client_key");
   return {
     verifyPeer: config.switch("ldap_verify_peer"),
     files: { caFile: config.path("ldap_ca_file"), caDirectory: config.path("ldap_ca_dir"), certificateFile, keyFile },

@@ -1,10 +1,11 @@
 /**
- * One session with a directory server, from its socket to its end, never to a second one: what was lost with it (TLS,
- * the bind) cannot come back by itself, and a search can never run as somebody else. Operations are multiplexed by
- * their message id.
+ * One session with a directory server. Never reconnects: TLS and bind state cannot be lost without ending the
+ * connection, so a search never runs under another identity. Operations are multiplexed by message id.
  *
- * The library encodes the requests. Its client is not used: it reconnects silently and anonymously, ignores
- * derefAliases, takes a size limit for success, and its parser never returns from some malformed entries.
+ * The library (ldapts) encodes the requests. Its client is not used: it reconnects silently and anonymously, ignores
+ * derefAliases and reports an exceeded size limit as success. Responses are decoded here (response.ts), because the
+ * library's parser takes a missing result code for success, keeps bytes that arrived in clear text across StartTLS, and
+ * never returns from some malformed entries.
  */
 import type { Socket } from "node:net";
 import { AbandonRequest, type BindRequest, ExtendedRequest, UnbindRequest } from "ldapts";
@@ -15,18 +16,18 @@ import { SIZE_LIMIT_EXCEEDED } from "./result.ts";
 import { rootQuery, type SearchAnswer, type SearchQuery, searchRequest } from "./search-query.ts";
 
 /**
- * Operations under way at once; the others wait. slapd closes an anonymous connection that has more than 100 pending
- * (conn_max_pending).
+ * Limit of operations in flight; further ones are queued. slapd closes an anonymous connection that has more than 100
+ * pending (conn_max_pending).
  */
 const IN_FLIGHT_MAX = 64;
-/** Operations given up whose answers may still come; those before them have had time enough. */
+/** Limit of remembered message ids of abandoned operations, whose responses may still arrive. The oldest is dropped. */
 const ABANDONED_MAX = 1_000;
-/** Milliseconds of silence after which we ask whether the server is still there. */
+/** Interval of the probes on an idle connection, milliseconds. */
 const KEEP_ALIVE = 60_000;
 /** Greatest message id, RFC 4511 section 4.1.1. */
 const ID_MAX = 2 ** 31 - 1;
 
-/** A request of the library, as far as we are concerned. */
+/** The part of the library's requests that is used here. */
 interface Request {
   messageId: number;
   write(): Buffer;
@@ -35,21 +36,21 @@ interface Request {
 interface PendingOperation {
   readonly operation: Operation;
   readonly request: Request;
-  /** How many entries were asked for; one more ends the search. */
+  /** Number of entries requested; a further one ends the search. */
   readonly entriesMax: number;
   readonly entries: SearchEntry[];
   readonly references: string[];
   readonly resolve: (answer: SearchAnswer) => void;
   readonly reject: (error: StoreError) => void;
   readonly deadline: Deadline;
-  /** On the clock of performance.now(); 0 while it waits for others. */
+  /** Time of sending by performance.now(); 0 while the operation is queued. */
   sentAt: number;
   id: number;
 }
 
 export class LdapConnection {
   readonly uri: string;
-  /** Called once when it has ended, for whatever reason. */
+  /** Called once when the connection has ended, for any reason. */
   onEnd: (() => void) | null = null;
   readonly #socket: Socket;
   readonly #reader = new ResponseReader();
@@ -57,7 +58,7 @@ export class LdapConnection {
   readonly #timeout: number;
   readonly #pending = new Map<number, PendingOperation>();
   readonly #waiting: PendingOperation[] = [];
-  /** Ids of operations that were given up. */
+  /** Message ids of abandoned operations. */
   readonly #abandoned = new Set<number>();
   readonly #keepAlive: NodeJS.Timeout;
   #lastId = 0;
@@ -66,7 +67,7 @@ export class LdapConnection {
   #isRetiring = false;
   #failure: StoreError | null = null;
 
-  /** Takes over a connected socket. @param timeout of each operation, milliseconds */
+  /** Takes ownership of a connected socket. @param timeout of each operation, milliseconds */
   constructor(socket: Socket, uri: string, timeout: number) {
     this.uri = uri;
     this.#socket = socket;
@@ -80,7 +81,7 @@ export class LdapConnection {
     if (socket.destroyed) this.#onClose();
   }
 
-  /** Operations that are not finished. */
+  /** Number of unfinished operations, queued ones included. */
   get load(): number {
     return this.#pending.size + this.#waiting.length;
   }
@@ -89,45 +90,47 @@ export class LdapConnection {
     return this.#failure !== null;
   }
 
-  /** Every entry, reference and the result, whatever that is. Rejects with StoreError where there is no result. */
+  /**
+   * Resolves with all entries, references and the result, whatever its code. Rejects with StoreError without a result.
+   */
   search(query: SearchQuery): Promise<SearchAnswer> {
     return this.#perform("search", searchRequest(query), query.sizeLimit);
   }
 
-  /** A bind; the result, whatever that is. Rejects with StoreError where there is none. */
+  /** Sends a bind request. Resolves with the result, whatever its code. Rejects with StoreError without a result. */
   async bind(request: BindRequest): Promise<LdapResult> {
     return (await this.#perform("bind", request)).result;
   }
 
-  /** An extended operation (RFC 4511 section 4.12); rejects likewise. */
+  /** Sends an extended request (RFC 4511 section 4.12). Resolves and rejects as `bind` does. */
   async extend(oid: string): Promise<LdapResult> {
     return (await this.#perform("extended", new ExtendedRequest({ messageId: 0, oid }))).result;
   }
 
-  /** Lets go of the socket, for TLS to take it over. Throws StoreError. */
-  handOver(): void {
-    // What came in clear text behind the last answer may be anybody's.
-    if (this.#reader.pending > 0) throw this.#protocolError("more than an answer came before TLS");
-    this.#failure ??= new StoreError("internal", `${this.uri}: the socket is in other hands`);
-    this.#release();
+  /** Detaches from the socket so that TLS can start on it. Throws StoreError. */
+  releaseForTls(): void {
+    // Data in clear text after the StartTLS response is not authenticated and may have been injected.
+    if (this.#reader.pending > 0) throw this.#protocolError("data after the StartTLS response and before TLS");
+    this.#failure ??= new StoreError("internal", `${this.uri}: the socket was handed over to TLS`);
+    this.#detach();
   }
 
-  /** Ends it after what is under way. */
+  /** Ends the connection once all operations have finished. */
   retire(): void {
     this.#isRetiring = true;
     if (this.load === 0) this.end();
   }
 
-  /** Ends it now; what is under way rejects with the reason. Idempotent. */
+  /** Ends the connection now; unfinished operations reject with the reason. Idempotent. */
   end(reason = new StoreError("closed", "ldap: the store is closed")): void {
     if (this.#failure !== null) return;
     this.#failure = reason;
-    this.#release();
+    this.#detach();
     if (reason.code === "closed") {
       this.#write(new UnbindRequest({ messageId: this.#nextId() }));
       this.#flush();
       this.#socket.destroySoon();
-      // A server that does not take it must not keep the process alive.
+      // A server that does not read the unbind request must not keep the process alive.
       this.#socket.unref();
     } else {
       this.#socket.destroy();
@@ -174,7 +177,7 @@ export class LdapConnection {
     this.#write(pending.request);
   }
 
-  /** What is written in one turn of the event loop leaves in one piece. */
+  /** Coalesces the messages of one turn of the event loop into one write to the socket. */
   #write(message: Request): void {
     if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
     this.#outgoing.push(message.write());
@@ -209,15 +212,15 @@ export class LdapConnection {
   #onResponse(response: LdapResponse): void {
     if (response.id === 0) {
       // Notice of Disconnection, RFC 4511 section 4.4.1.
-      const words = response.kind === "result" && response.message !== "" ? `: ${response.message}` : "";
-      this.end(new StoreError("unavailable", `${this.uri}: the server sent Notice of Disconnection${words}`));
+      const details = response.kind === "result" && response.message !== "" ? `: ${response.message}` : "";
+      this.end(new StoreError("unavailable", `${this.uri}: the server sent Notice of Disconnection${details}`));
       return;
     }
     const pending = this.#pending.get(response.id);
     if (pending === undefined) {
-      // Answers to abandoned operations still arrive. Any other may be part of one that would look complete without it.
-      if (!this.#abandoned.has(response.id))
-        this.#failProtocol(`an answer to ${response.id}, which is not being asked`);
+      // Responses to abandoned operations may still arrive. Any other unknown response may belong to an operation in
+      // flight, which would look complete without it.
+      if (!this.#abandoned.has(response.id)) this.#failProtocol(`response with unknown message id ${response.id}`);
       return;
     }
     if (response.kind === "result" && response.operation === pending.operation) {
@@ -226,9 +229,9 @@ export class LdapConnection {
       pending.references.push(...response.uris);
     } else if (response.kind === "entry" && pending.operation === "search") {
       pending.entries.push(response);
-      if (pending.entries.length > pending.entriesMax) this.#cutShort(pending);
+      if (pending.entries.length > pending.entriesMax) this.#truncate(pending);
     } else {
-      this.#failProtocol(`an answer (${response.kind}) that was not asked for`);
+      this.#failProtocol(`unexpected response of type ${response.kind}`);
     }
   }
 
@@ -238,11 +241,14 @@ export class LdapConnection {
     resolve({ result, entries, references, duration: performance.now() - sentAt });
   }
 
-  /** Some servers (Samba 4.17) ignore the size limit: the first surplus entry says all that such an answer can say. */
-  #cutShort(pending: PendingOperation): void {
+  /**
+   * Ends a search with sizeLimitExceeded at the first surplus entry. Some servers (Samba 4.17) ignore the size limit,
+   * and further entries would not change the outcome.
+   */
+  #truncate(pending: PendingOperation): void {
     const { id } = pending;
     this.#abandon(pending);
-    const message = "the server sent more entries than asked for";
+    const message = "the server sent more entries than requested";
     this.#settle(pending, {
       kind: "result",
       id,
@@ -261,20 +267,20 @@ export class LdapConnection {
     else if (this.#isRetiring && this.load === 0) this.end();
   }
 
-  /** The server took too long: with this operation alone, or it says nothing any more. */
+  /** Deadline of an operation: abandons it, or ends the connection if no response at all arrived since it was sent. */
   #expire(pending: PendingOperation): void {
-    const silent = new StoreError("timeout", `${this.uri}: no answer within ${this.#timeout} ms`);
+    const timedOut = new StoreError("timeout", `${this.uri}: no answer within ${this.#timeout} ms`);
     if (pending.sentAt === 0) {
       this.#waiting.splice(this.#waiting.indexOf(pending), 1);
     } else if (this.#lastResponse < pending.sentAt) {
-      pending.reject(silent);
+      pending.reject(timedOut);
       this.end(new StoreError("unavailable", `${this.uri}: no response, connection closed`));
       return;
     } else {
       this.#abandon(pending);
       this.#finish(pending);
     }
-    pending.reject(silent);
+    pending.reject(timedOut);
   }
 
   #abandon(pending: PendingOperation): void {
@@ -284,7 +290,7 @@ export class LdapConnection {
     this.#abandoned.add(pending.id);
   }
 
-  /** Ends the connection: after a protocol error no octet that follows can be interpreted. */
+  /** Ends the connection, because the octets after a protocol error cannot be interpreted. */
   #failProtocol(problem: string): void {
     this.end(this.#protocolError(problem));
   }
@@ -293,12 +299,12 @@ export class LdapConnection {
     return new StoreError("invalid-data", `${this.uri}: protocol error: ${problem}`);
   }
 
-  /** A search that every server allows; without an answer the connection ends by its deadline. */
+  /** Sends a search of the root DSE on an idle connection; without a response its deadline ends the connection. */
   #probe(): void {
     if (performance.now() - this.#lastResponse >= KEEP_ALIVE / 2) this.search(rootQuery).catch(() => {});
   }
 
-  #release(): void {
+  #detach(): void {
     clearInterval(this.#keepAlive);
     this.#socket.off("data", this.#onData);
     this.#socket.off("close", this.#onClose);

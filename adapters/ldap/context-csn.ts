@@ -1,4 +1,4 @@
-/** contextCSN: up to which change of each provider a server of OpenLDAP holds a naming context (RFC 4533, OpenLDAP). */
+/** contextCSN of OpenLDAP (RFC 4533): the newest change of each provider that a server holds of a naming context. */
 
 /** The newest change sequence number of each provider, by its server id. */
 export type ChangeState = ReadonlyMap<string, string>;
@@ -8,7 +8,7 @@ export function parseContextCsn(values: readonly string[]): ChangeState {
   return new Map(values.map((value) => [value.split("#")[2] ?? "", value]));
 }
 
-/** Whether a state holds every change that another one holds. The text of CSNs sorts by time. */
+/** Whether a state includes every change of another one. CSNs sort by time as text. */
 export function includesChanges(state: ChangeState, other: ChangeState): boolean {
   return [...other].every(([provider, csn]) => (state.get(provider) ?? "") >= csn);
 }

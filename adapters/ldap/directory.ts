@@ -1,4 +1,4 @@
-/** The directory as a place where users and shared folders are looked for. */
+/** Searches for users and shared folders in the directory. */
 import type { Filter } from "ldapts";
 import { type Log, type MailboxFacts, StoreError } from "../../src/store/store.ts";
 import { AbsenceCheck } from "./absence-check.ts";
@@ -42,7 +42,7 @@ export class Directory {
   #survey: Promise<void> | null = null;
   readonly #domains: DomainBases | null;
 
-  /** @param sharedFilter null: there are no shared folders */
+  /** @param sharedFilter null if the store has no shared folders */
   constructor(
     options: DirectoryOptions,
     pool: ConnectionPool,
@@ -54,7 +54,7 @@ export class Directory {
     this.#pool = pool;
     this.#userFilter = userFilter;
     this.#sharedFilter = sharedFilter;
-    // A directory may well be without shared folders, so only users have to exist.
+    // A directory without shared folders is valid, so only users must exist.
     const users = new VisibilityCheck(USERS, userFilter, log);
     const shared = sharedFilter === null ? [] : [new VisibilityCheck(SHARED, sharedFilter, log)];
     this.#replica = new ReplicaCheck(options.replica);
@@ -67,7 +67,7 @@ export class Directory {
   }
 
   /**
-   * Facts of the only user that there is by these values; null: the server states that there is none. Rejects with StoreError.
+   * Facts of the only user with these values; null if the server states that there is none. Rejects with StoreError.
    * @param read facts of the entry
    */
   async findUser(
@@ -77,11 +77,12 @@ export class Directory {
     signal: AbortSignal,
   ): Promise<MailboxFacts | null> {
     const filter = expandFilter(this.#userFilter, values);
-    if (filter === null) throw new StoreError("invalid-data", "ldap: ldap_filter has no meaning for this address");
+    if (filter === null)
+      throw new StoreError("invalid-data", "ldap: a token of ldap_filter has no value for this address");
     return this.#find(this.#users, filter, values, attributes, read, signal);
   }
 
-  /** The only shared folder, likewise; null also where the filter has no meaning for such an address. */
+  /** The only shared folder, likewise; null also if the filter cannot match because a token has no value. */
   async findShared(
     values: TokenValues,
     attributes: readonly string[],
@@ -92,15 +93,15 @@ export class Directory {
     return filter === null ? null : this.#find(this.#shared, filter, values, attributes, read, signal);
   }
 
-  /** Resolves where a server answers now. Rejects with StoreError. */
+  /** Resolves if a server answers now. Rejects with StoreError. */
   async ping(signal: AbortSignal): Promise<void> {
-    // Its result does not matter: a server may hide even its root DSE.
+    // The result code is ignored: a server may hide even its root DSE.
     await this.#pool.use((connection) => connection.search(rootQuery), signal);
   }
 
   /**
-   * Looks once for an entry by each attribute of the filters, to warn of those that find none, and to notice when others
-   * find none later. Only where all users are below one base. Never rejects.
+   * Searches once for an entry by each attribute of the filters, to warn of those that find none, and to detect when
+   * others find none later. Only if all users are below one base. Never rejects.
    */
   survey(signal: AbortSignal): Promise<void> {
     this.#survey ??= this.#surveyOnce(signal);
@@ -114,7 +115,7 @@ export class Directory {
     const survey = (connection: LdapConnection) =>
       Promise.all(this.#visibility.map((check) => check.survey(connection, query)));
     await this.#pool.use(survey, signal).catch(() => {
-      // It is tried again with the next look-up.
+      // Repeated with the next look-up.
       this.#survey = null;
     });
   }
@@ -150,7 +151,7 @@ export class Directory {
   async #baseFor(values: TokenValues, signal: AbortSignal): Promise<string> {
     if (this.#domains !== null) return this.#domains.baseOf(values.get("d")?.[0] ?? "", signal);
     const base = expandBase(this.#options.base, values);
-    if (base === null) throw new StoreError("invalid-data", "ldap: ldap_base has no meaning for this address");
+    if (base === null) throw new StoreError("invalid-data", "ldap: a token of ldap_base has no value for this address");
     return base;
   }
 }

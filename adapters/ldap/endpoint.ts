@@ -1,32 +1,32 @@
-/** Where a directory server listens: one word of ldap_uri. */
+/** Address of a directory server: one URL of ldap_uri. */
 export interface LdapEndpoint {
-  /** As it is written in the configuration, for people. */
+  /** As written in the configuration; used in messages. */
   readonly uri: string;
   readonly address: { readonly path: string } | { readonly host: string; readonly port: number };
-  /** ldaps: TLS from the first octet on. */
+  /** ldaps: TLS from the first octet. */
   readonly isTls: boolean;
-  /** Whether octets stay on this machine, so that clear text is no secret told. */
+  /** Whether the connection stays on this machine, so that clear text does not disclose a password. */
   readonly isLocal: boolean;
 }
 
-/** Where Debian's slapd listens with "ldapi:///". */
+/** The socket of Debian's slapd with "ldapi:///". */
 const DEFAULT_SOCKET = "/var/run/slapd/ldapi";
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "ldap:": 389, "ldaps:": 636 };
 
-/** "ldap://host:port", "ldaps://host", "ldapi://%2Fpath" (or "ldapi:///path"); else what is wrong with it. */
+/** "ldap://host:port", "ldaps://host", "ldapi://%2Fpath" (or "ldapi:///path"); else a description of the error. */
 export function parseEndpoint(uri: string): LdapEndpoint | string {
   if (/^ldapi:/i.test(uri)) return parseSocket(uri);
   let url: URL;
   try {
     url = new URL(uri);
   } catch {
-    return "is no URL such as ldap://host, ldaps://host:636 or ldapi://%2Fpath";
+    return "is not a URL such as ldap://host, ldaps://host:636 or ldapi://%2Fpath";
   }
   const defaultPort = DEFAULT_PORTS[url.protocol];
-  if (defaultPort === undefined) return "has to begin with ldap://, ldaps:// or ldapi://";
+  if (defaultPort === undefined) return "must begin with ldap://, ldaps:// or ldapi://";
   if (url.hostname === "") return "has no host";
-  if (url.username !== "" || url.password !== "") return "holds a login; that is ldap_bind_dn and ldap_password";
-  if (!["", "/"].includes(url.pathname) || url.search !== "") return "holds more than a host and a port";
+  if (url.username !== "" || url.password !== "") return "contains a login; use ldap_bind_dn and ldap_password";
+  if (!["", "/"].includes(url.pathname) || url.search !== "") return "contains more than a host and a port";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   return {
     uri,
@@ -38,7 +38,7 @@ export function parseEndpoint(uri: string): LdapEndpoint | string {
 
 function parseSocket(uri: string): LdapEndpoint | string {
   const match = /^ldapi:\/\/([^/?]*)(\/[^?]*)?$/i.exec(uri);
-  if (match === null) return "has to look like ldapi://%2Fpath";
+  if (match === null) return "must have the form ldapi://%2Fpath";
   const [, encoded = "", plain = "/"] = match;
   let path: string;
   try {
@@ -46,7 +46,7 @@ function parseSocket(uri: string): LdapEndpoint | string {
   } catch {
     return "has a malformed % in its path";
   }
-  if (encoded !== "" && plain !== "/") return "names two paths";
-  if (!path.startsWith("/")) return "needs the absolute path of a socket, with %2F for each /";
+  if (encoded !== "" && plain !== "/") return "contains two paths";
+  if (!path.startsWith("/")) return "must contain the absolute path of a socket, with %2F for each /";
   return { uri, address: { path: path === "/" ? DEFAULT_SOCKET : path }, isTls: false, isLocal: true };
 }

@@ -1,16 +1,16 @@
-/** Reads the text of a search filter (RFC 4515) whose values may hold tokens. */
+/** Parses the text of a search filter (RFC 4515) whose values may contain tokens. */
 import type { Assertion, FilterTemplate } from "./filter.ts";
 import { parseTemplate, type Template, TemplateError } from "./template.ts";
 
-/** Levels of parentheses; a real filter has five. */
+/** Limit of nested parentheses; filters in use have about five. */
 const DEPTH_MAX = 100;
 
 /**
- * @param allowed letters of the tokens that have a meaning here
+ * @param allowed letters of the tokens that are available
  * @throws TemplateError
  */
 export function parseFilter(text: string, allowed: string): FilterTemplate {
-  // Without outer parentheses it is accepted, as OpenLDAP's library does.
+  // A filter without outer parentheses is accepted, as in OpenLDAP's library.
   const parser = new FilterParser(text.startsWith("(") ? text : `(${text})`, allowed);
   return parser.parse();
 }
@@ -27,7 +27,7 @@ class FilterParser {
 
   parse(): FilterTemplate {
     const filter = this.#filter(0);
-    if (this.#at < this.#text.length) throw this.#error("there is more behind its end");
+    if (this.#at < this.#text.length) throw this.#error("unexpected text after its end");
     return filter;
   }
 
@@ -61,12 +61,12 @@ class FilterParser {
     const [whole = "", attribute = "", dn = "", rule = "", operator = "", value = ""] = match ?? [];
     const isExtensible = operator === ":=";
     if (match === null || (!isExtensible && (dn !== "" || rule !== "" || attribute === ""))) {
-      throw this.#error("an assertion has to look like attribute=value");
+      throw this.#error("an assertion must have the form attribute=value");
     }
-    if (isExtensible && attribute === "" && rule === "") throw this.#error('":=" needs an attribute or a rule');
+    if (isExtensible && attribute === "" && rule === "") throw this.#error('":=" requires an attribute or a rule');
     this.#at += whole.length;
     const texts = operator === "=" ? value.split("*") : [value];
-    if (operator !== "=" && value.includes("*")) throw this.#error(`an asterisk has no meaning after "${operator}"`);
+    if (operator !== "=" && value.includes("*")) throw this.#error(`an asterisk is not allowed after "${operator}"`);
     return {
       kind: "assertion",
       attribute,
@@ -87,17 +87,17 @@ class FilterParser {
   }
 }
 
-/** Octets that the administrator wrote as "\2a"; runs of them are UTF-8. */
+/** Decodes octets written as "\2a"; consecutive ones are decoded together as UTF-8. */
 function unescapeTemplate(template: Template): Template {
   return template.map((piece) => (typeof piece === "string" ? unescapeText(piece) : piece));
 }
 
 function unescapeText(text: string): string {
   return text.replace(/((?:\\[0-9a-f]{2})+)|\\/gi, (_, run: string | undefined) => {
-    if (run === undefined) throw new TemplateError("a backslash has to be followed by two hexadecimal digits");
+    if (run === undefined) throw new TemplateError("a backslash must be followed by two hexadecimal digits");
     const octets = Buffer.from(run.replaceAll("\\", ""), "hex");
     const decoded = octets.toString("utf8");
-    if (!Buffer.from(decoded, "utf8").equals(octets)) throw new TemplateError(`${run} is no UTF-8`);
+    if (!Buffer.from(decoded, "utf8").equals(octets)) throw new TemplateError(`${run} is not UTF-8`);
     return decoded;
   });
 }

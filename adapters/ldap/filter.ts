@@ -1,6 +1,6 @@
 /**
- * Search filters with tokens in their values. The text is parsed before any value is known, and values are put into
- * the parsed filter as they are: there is nothing to escape, and no way for an address to become syntax.
+ * Search filters with tokens in their values. The text is parsed once, and values are inserted into the parsed filter
+ * unchanged, so nothing has to be escaped, and an address is never parsed as syntax.
  */
 import {
   AndFilter,
@@ -24,18 +24,18 @@ export type FilterTemplate =
 
 export interface Assertion {
   readonly kind: "assertion";
-  /** "" only in an extensible match by a rule. */
+  /** "" only in an extensible match by a matching rule. */
   readonly attribute: string;
   readonly operator: "=" | ">=" | "<=" | "~=" | ":=";
   /** Matching rule of ":="; "" without one. */
   readonly rule: string;
-  /** ":dn" of ":=". */
+  /** Whether ":=" has ":dn". */
   readonly dnAttributes: boolean;
-  /** The value; with "=", what lies between its asterisks. */
+  /** The value; with "=", its parts between asterisks. */
   readonly pieces: readonly Template[];
 }
 
-/** Whether one of these tokens, or any, occurs in the filter. */
+/** Whether one of these tokens occurs in the filter. @param letters all tokens if left out */
 export function filterHasToken(filter: FilterTemplate, letters?: string): boolean {
   switch (filter.kind) {
     case "and":
@@ -49,8 +49,8 @@ export function filterHasToken(filter: FilterTemplate, letters?: string): boolea
 }
 
 /**
- * The filter with values in place of its tokens. An assertion whose token has no value is Undefined (RFC 4511 section
- * 4.5.1.7) and is left out where that changes nothing. null: the whole filter can match nothing.
+ * Substitutes the tokens of a filter. An assertion whose token has no value is Undefined (RFC 4511 section 4.5.1.7) and
+ * is left out if that does not change the result. null if the whole filter cannot match anything.
  */
 export function expandFilter(filter: FilterTemplate, values: TokenValues): Filter | null {
   switch (filter.kind) {
@@ -70,7 +70,8 @@ export function expandFilter(filter: FilterTemplate, values: TokenValues): Filte
 }
 
 /**
- * The filter with "anything" in place of its tokens: what finds all that it could ever find. null: no restriction.
+ * Replaces each token by a wildcard, so that the result matches every entry that the filter can find with any values.
+ * null if there is no restriction.
  */
 export function generaliseFilter(filter: FilterTemplate): Filter | null {
   switch (filter.kind) {
@@ -83,7 +84,7 @@ export function generaliseFilter(filter: FilterTemplate): Filter | null {
       return parts.includes(null) ? null : anyOf(known(parts));
     }
     case "not":
-      // What it shuts out may be a single value.
+      // The negation may exclude a single value only, so it cannot be generalised.
       return filterHasToken(filter) ? null : expandFilter(filter, new Map());
     case "assertion":
       return generaliseAssertion(filter);
@@ -91,9 +92,9 @@ export function generaliseFilter(filter: FilterTemplate): Filter | null {
 }
 
 /**
- * The filter with a whole value of the attribute in place of each value that has tokens: what finds an entry with these
- * values in the way in which look-ups find it. null: there is no such value, or no such way.
- * @param valueFor a value of an attribute; null: there is none
+ * Replaces each value with tokens by a whole value of the attribute, so that the result finds an entry with these
+ * values in the same way as look-ups. null if a value is missing or the filter has no equality assertion for it.
+ * @param valueFor returns a value of an attribute, or null
  */
 export function exemplifyFilter(filter: FilterTemplate, valueFor: (attribute: string) => string | null): Filter | null {
   if (!filterHasToken(filter)) return expandFilter(filter, new Map());
@@ -127,7 +128,7 @@ function expandAssertion(assertion: Assertion, values: TokenValues): Filter | nu
   return anyOf(filters);
 }
 
-/** @param parts the value; several where asterisks stand between them */
+/** @param parts the value; several parts if it has asterisks between them */
 function assertionFilter({ attribute, operator, rule, dnAttributes }: Assertion, parts: readonly string[]): Filter {
   const [value = ""] = parts;
   switch (operator) {
@@ -156,7 +157,7 @@ function generaliseAssertion(assertion: Assertion): Filter | null {
   return assertion.attribute === "" ? null : new PresenceFilter({ attribute: assertion.attribute });
 }
 
-/** The literal texts of a value, with an asterisk between them wherever one or a token stood. */
+/** The literal parts of a value: each asterisk and each token separates two parts. */
 function generaliseParts(pieces: readonly Template[]): readonly string[] {
   return pieces.flatMap((piece) => {
     const parts = [""];

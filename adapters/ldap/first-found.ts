@@ -1,6 +1,6 @@
 /**
- * The first value that is not null, as soon as it is there; null where all are. Rejects with the first error where some
- * reject and none has a value.
+ * Resolves with the first value that is not null, as soon as it is available, or with null if all are null. Rejects
+ * with the first error if some reject and none has a value.
  */
 export function firstFound<T>(promises: readonly Promise<T | null>[]): Promise<T | null> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** The store "ldap": recipients in a directory, asked by LDAPv3. docs/store-ldap.md is its page. */
+/** The store "ldap": recipients in a directory, by LDAPv3. Documented in docs/store-ldap.md. */
 
 import type { StoreAdapter } from "../../src/store/store.ts";
 import { manifest } from "./manifest.ts";

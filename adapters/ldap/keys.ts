@@ -2,7 +2,7 @@ import type { KeyDefinition } from "../../src/store/store.ts";
 
 const scopes = ["sub", "one", "base"];
 
-/** The ldap store. If ptloader reads the same file, set these options with the prefix: smmap_ldap_filter. */
+/** Options of the ldap store. If ptloader reads the same file, set these options with the prefix: smmap_ldap_filter. */
 export const ldapKeys: readonly KeyDefinition[] = [
   {
     name: "ldap_uri",

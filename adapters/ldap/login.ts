@@ -1,4 +1,4 @@
-/** From an endpoint to a connection that may search: socket, TLS, bind. None of them is ever left out or done over. */
+/** Opens a connection for searches: socket, TLS, bind, each exactly once and in this order. */
 import { BindRequest } from "ldapts";
 import { StoreError } from "../../src/store/store.ts";
 import { LdapConnection } from "./connection.ts";
@@ -11,8 +11,8 @@ import { openSocket, secureSocket } from "./socket.ts";
 const START_TLS = "1.3.6.1.4.1.1466.20037";
 
 /**
- * A connection that is ready for searches, within the timeout. Rejects with StoreError.
- * @param signal gives up
+ * Opens a connection that is ready for searches, within the timeout. Rejects with StoreError.
+ * @param signal cancels the attempt
  */
 export async function openConnection(
   endpoint: LdapEndpoint,
@@ -22,8 +22,8 @@ export async function openConnection(
   signal.throwIfAborted();
   const limit = new AbortController();
   const forward = () => limit.abort(signal.reason);
-  const late = new StoreError("timeout", `ldap: not connected within ${options.timeout} ms`);
-  const timer = setTimeout(() => limit.abort(late), options.timeout);
+  const timedOut = new StoreError("timeout", `ldap: not connected within ${options.timeout} ms`);
+  const timer = setTimeout(() => limit.abort(timedOut), options.timeout);
   signal.addEventListener("abort", forward);
   try {
     const socket = await openTransport(endpoint, options, limit.signal);
@@ -46,24 +46,24 @@ async function openTransport(endpoint: LdapEndpoint, options: ConnectionOptions,
   return wantsStartTls || endpoint.isTls ? await secureSocket(socket, endpoint, options.tls, signal) : socket;
 }
 
-/** Does something with a connection, which ends where that fails or the signal fires. */
+/** Runs a task on a connection. Ends the connection if the task fails or the signal is aborted. */
 async function attempt(connection: LdapConnection, signal: AbortSignal, task: () => Promise<void>): Promise<void> {
-  const giveUp = () => connection.end(signal.reason);
-  signal.addEventListener("abort", giveUp);
+  const onAbort = () => connection.end(signal.reason);
+  signal.addEventListener("abort", onAbort);
   try {
     await task();
   } catch (error) {
     connection.end();
     throw error;
   } finally {
-    signal.removeEventListener("abort", giveUp);
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
 async function startTls(connection: LdapConnection): Promise<void> {
   const result = await connection.extend(START_TLS);
-  if (result.code !== SUCCESS) throw resultError(result, "ldap: the server does not begin TLS");
-  connection.handOver();
+  if (result.code !== SUCCESS) throw resultError(result, "ldap: the server refused StartTLS");
+  connection.releaseForTls();
 }
 
 async function bind(connection: LdapConnection, method: BindMethod): Promise<void> {

@@ -1,4 +1,4 @@
-/** What is known of the store without loading ldapts: its keys, and whether a configuration describes it. */
+/** The keys of the store and the detection of its configuration, without loading ldapts. */
 import type { StoreManifest } from "../../src/store/store.ts";
 import { ldapKeys } from "./keys.ts";
 
@@ -6,7 +6,7 @@ export const manifest: StoreManifest = {
   name: "ldap",
   keys: ldapKeys,
 
-  /** A plain ldap_uri describes no store: many a site has it for ptloader. */
+  /** ldap_uri without a prefix does not select the store, because many sites set it for ptloader. */
   detect(config) {
     if (!config.isSet("ldap_uri")) return null;
     const own = ldapKeys.find(({ name }) =>

@@ -1,17 +1,17 @@
-/** Which naming context of a server holds a base. */
+/** Determines the naming context of a server that contains a base. */
 
-/** The longest that holds it; null: none does. */
+/** The longest naming context that contains the base; null if none does. */
 export function contextOf(base: string, contexts: readonly string[]): string | null {
-  const wanted = normalise(base);
-  const holds = (context: string) => {
+  const normalisedBase = normalise(base);
+  const contains = (context: string) => {
     const suffix = normalise(context);
-    return suffix === "" || wanted === suffix || wanted.endsWith(`,${suffix}`);
+    return suffix === "" || normalisedBase === suffix || normalisedBase.endsWith(`,${suffix}`);
   };
-  const [longest = null] = contexts.filter(holds).sort((one, other) => other.length - one.length);
+  const [longest = null] = contexts.filter(contains).sort((one, other) => other.length - one.length);
   return longest;
 }
 
-/** Enough to compare what is written alike but for case and blanks. */
+/** Normalises case and blanks only; DNs with other differences in spelling do not match. */
 function normalise(dn: string): string {
   return dn
     .toLowerCase()

@@ -1,4 +1,4 @@
-/** The configuration of the store, read and judged: Cyrus' ldap_* options, ours, and a preset for what is unset. */
+/** Reads and validates the configuration: Cyrus' ldap_* options, smmap_ldap_* options, and defaults of a preset. */
 import type { ConfigReader } from "../../src/store/store.ts";
 import { type ConnectionOptions, readConnectionOptions } from "./connection-options.ts";
 import { type FilterTemplate, filterHasToken } from "./filter.ts";
@@ -19,13 +19,13 @@ export interface DirectoryOptions {
   readonly base: Template;
   readonly scope: Scope;
   readonly derefAliases: "search" | "find" | "always" | "never";
-  /** Entries; at least 2, so that a second one is noticed. */
+  /** Entries; at least 2, so that a second one is detected. */
   readonly sizeLimit: number;
   /** Seconds that the server may search. */
   readonly timeLimit: number;
-  /** Finds the base of a domain's users; null: it is `base` for all. */
+  /** The search for the base of a domain's users; null if `base` applies to all domains. */
   readonly domains: DomainOptions | null;
-  /** Whether Active Directory has to leave out references to other parts of the forest. */
+  /** Whether Active Directory must omit references to other parts of the forest. */
   readonly isDomainScope: boolean;
   readonly replica: ReplicaOptions;
 }
@@ -40,26 +40,26 @@ export interface DomainOptions {
   readonly resultAttribute: string;
 }
 
-/** What an entry says about a mailbox, by its attributes. */
+/** The attributes from which facts about a mailbox are read. */
 export interface RecipientOptions {
   readonly userFilter: FilterTemplate;
-  /** null: there are no shared folders. */
+  /** null if the store has no shared folders. */
   readonly sharedFilter: FilterTemplate | null;
-  /** Name of the quota root, for people. */
+  /** Attribute with the name of the quota root for the log. */
   readonly nameAttribute: string | null;
-  /** Only where limit and usage are both known. */
+  /** null unless limit and usage are both configured. */
   readonly storage: StorageAttributes | null;
   readonly messages: MessageAttributes | null;
-  /** Whether a limit of 0 is no limit. */
+  /** Whether a limit of 0 means unlimited. */
   readonly zeroIsUnlimited: boolean;
   readonly status: StatusAttribute | null;
-  /** Rights of shared folders; null: that they exist is all that is known. */
+  /** Rights of shared folders; null if only their existence is known. */
   readonly aclAttribute: string | null;
-  /** Folders of users; null: none are kept. */
+  /** Folders of users; null if the directory has none. */
   readonly folderAttribute: string | null;
-  /** Between the levels of a folder's path. */
+  /** Separates the levels of a folder's path. */
   readonly separator: "/" | ".";
-  /** Stands in for a domain that was not written. */
+  /** The domain of an address without one. */
   readonly defaultDomain: string;
 }
 
@@ -76,7 +76,7 @@ export interface MessageAttributes {
 
 export interface StatusAttribute {
   readonly attribute: string;
-  /** By the value in lower case. */
+  /** Keys are values in lower case. */
   readonly meanings: ReadonlyMap<string, StatusMeaning>;
 }
 
@@ -95,11 +95,11 @@ export function readOptions(config: ConfigReader): LdapOptions {
   if (recipients.sharedFilter !== null && domains === null && hasToken(base, "uU")) {
     throw config.error(
       "ldap_base",
-      "shared folders have no %u and no %U: smmap_ldap_shared_filter needs a base without",
+      "%u and %U have no value for shared folders: smmap_ldap_shared_filter requires a base without them",
     );
   }
   if (domains === null && base.length === 0) {
-    config.warn("ldap_base", "without it the search begins at the root, which most servers refuse");
+    config.warn("ldap_base", "without it searches begin at the root, which most servers refuse");
   }
   const connection = readConnectionOptions(config);
   return {
@@ -122,7 +122,7 @@ export function readOptions(config: ConfigReader): LdapOptions {
   };
 }
 
-/** The same attribute name has four units in the wild, so a preset's unit is that of its own attribute. */
+/** Sites use four units for the same attribute name, so a preset's unit applies only to the preset's attribute. */
 function applyPreset(config: ConfigReader): void {
   const name = config.choice("smmap_ldap_preset");
   const { smmap_ldap_quota_unit: unit, ...defaults } = presets[name] ?? {};
@@ -156,7 +156,7 @@ function readRecipients(config: ConfigReader): RecipientOptions {
   if (sharedFilter !== null && aclAttribute === null && filterHasToken(sharedFilter, "f")) {
     throw config.error(
       "smmap_ldap_acl_attribute",
-      "is needed with %f in smmap_ldap_shared_filter: who may post there?",
+      "is required with %f in smmap_ldap_shared_filter, for the right to post",
     );
   }
   return {
@@ -179,15 +179,15 @@ function readQuota(config: ConfigReader): Pick<RecipientOptions, "storage" | "me
   const messageLimit = attribute(config, "smmap_ldap_messages_attribute");
   const messageUsage = attribute(config, "smmap_ldap_messages_usage_attribute");
   if (usage !== null && limit === null) {
-    throw config.error("smmap_ldap_usage_attribute", "needs smmap_ldap_quota_attribute, the limit of that usage");
+    throw config.error("smmap_ldap_usage_attribute", "requires smmap_ldap_quota_attribute, the limit");
   }
   if (messageUsage !== null && messageLimit === null) {
-    throw config.error("smmap_ldap_messages_usage_attribute", "needs smmap_ldap_messages_attribute, its limit");
+    throw config.error("smmap_ldap_messages_usage_attribute", "requires smmap_ldap_messages_attribute, the limit");
   }
   if (usage === null && messageUsage === null) {
     config.warn(
       "smmap_ldap_usage_attribute",
-      "without it no mailbox is ever over quota: only existence and status count",
+      "without it no mailbox is over quota: only existence and status are used",
     );
   }
   return {
@@ -203,17 +203,17 @@ function readStatus(config: ConfigReader): StatusAttribute | null {
   const name = attribute(config, "smmap_ldap_status_attribute");
   const text = config.string("smmap_ldap_status_values");
   if (name === null) {
-    if (text !== null) throw config.error("smmap_ldap_status_values", "needs smmap_ldap_status_attribute");
+    if (text !== null) throw config.error("smmap_ldap_status_values", "requires smmap_ldap_status_attribute");
     return null;
   }
-  if (text === null) throw config.error("smmap_ldap_status_values", "is needed with smmap_ldap_status_attribute");
+  if (text === null) throw config.error("smmap_ldap_status_values", "is required with smmap_ldap_status_attribute");
   const meanings = new Map<string, StatusMeaning>();
   for (const word of text.split(/\s+/).filter((part) => part !== "")) {
     const [, value, meaning] = /^(.+)=(ok|notfound|temp)$/.exec(word) ?? [];
     if (value === undefined || meanings.has(value.toLowerCase())) {
       throw config.error(
         "smmap_ldap_status_values",
-        `${word} is not VALUE=ok, VALUE=notfound or VALUE=temp, once each`,
+        `${word} must be VALUE=ok, VALUE=notfound or VALUE=temp, with each value only once`,
       );
     }
     meanings.set(value.toLowerCase(), meaning as StatusMeaning);
@@ -225,7 +225,7 @@ function readTemplate(config: ConfigReader, key: string): Template {
   return templated(config, key, () => parseTemplate(config.string(key) ?? "", ADDRESS_TOKENS));
 }
 
-/** Turns a mistake in a template into one of the configuration. */
+/** Converts a TemplateError into a ConfigError. */
 function templated<T>(config: ConfigReader, key: string, parse: () => T): T {
   try {
     return parse();
@@ -237,12 +237,12 @@ function templated<T>(config: ConfigReader, key: string, parse: () => T): T {
 
 function attribute(config: ConfigReader, key: string): string | null {
   const name = config.string(key);
-  if (name !== null && !attributeName.test(name)) throw config.error(key, "is no name of an attribute");
+  if (name !== null && !attributeName.test(name)) throw config.error(key, "is not an attribute name");
   return name;
 }
 
 function required(config: ConfigReader, key: string): string {
   const name = attribute(config, key);
-  if (name === null) throw config.error(key, "is needed with ldap_domain_base_dn");
+  if (name === null) throw config.error(key, "is required with ldap_domain_base_dn");
   return name;
 }

@@ -1,4 +1,4 @@
-/** The connections of a store: made when wanted, made anew when lost, shared by all look-ups. */
+/** Connections of a store: opened on demand, reopened after a loss, shared by all look-ups. */
 import { Connector, EndpointHealth, LoginBackoff } from "../../src/store/kit/index.ts";
 import { type Log, StoreError } from "../../src/store/store.ts";
 import type { LdapConnection } from "./connection.ts";
@@ -17,9 +17,8 @@ export class ConnectionPool {
   }
 
   /**
-   * Does something with a connection; once more with another where that one was lost meanwhile, as a connection may
-   * have died long before anybody notices, or with one to another server where this one says that it cannot serve.
-   * Rejects with StoreError.
+   * Runs a task with a connection. Repeats it once with another connection if the first was lost meanwhile (a dead
+   * connection may be detected late), or with another server if the first cannot serve. Rejects with StoreError.
    */
   async use<T>(task: (connection: LdapConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
     const first = await this.#get();
@@ -27,7 +26,7 @@ export class ConnectionPool {
       return await task(first);
     } catch (error) {
       if (error instanceof CannotServe && !signal.aborted) return this.#failOver(first, error, task);
-      // "closed" is that of a connection which was left for a better one; a closed pool says so again.
+      // "closed" may be that of a retired connection; a closed pool rejects the second attempt with it as well.
       const isLoss = error instanceof StoreError && (error.code === "unavailable" || error.code === "closed");
       const wasLost = first.hasEnded && isLoss;
       if (!wasLost || signal.aborted) throw error;
@@ -40,7 +39,7 @@ export class ConnectionPool {
     error: CannotServe,
     task: (connection: LdapConnection) => Promise<T>,
   ): Promise<T> {
-    // Also of a connection that was left meanwhile: the one that took its place leads to a server that serves.
+    // A connection that was retired meanwhile has an owner too: its replacement leads to a server that can serve.
     const owner = this.#owners.get(from);
     if (owner === undefined) throw error;
     return owner.failOver(from, error, task);
@@ -50,7 +49,7 @@ export class ConnectionPool {
     for (const connector of this.#connectors) connector.close();
   }
 
-  /** The connection with the least to do. One that is missing is made in the background while another serves. */
+  /** The least loaded connection. A missing one is opened in the background while another is in use. */
   #get(): Promise<LdapConnection> {
     let best: LdapConnection | null = null;
     let spare: Connector<LdapEndpoint, LdapConnection> | null = null;
@@ -60,13 +59,13 @@ export class ConnectionPool {
       else if (best === null || connection.load < best.load) best = connection;
     }
     if (best === null) return (spare as Connector<LdapEndpoint, LdapConnection>).get();
-    // Why it fails has been logged; the look-up has what it needs.
+    // The connector logs a failure; this look-up uses the other connection.
     if (best.load > 0) spare?.get().catch(() => {});
     return Promise.resolve(best);
   }
 }
 
-/** Which connector opened a connection. */
+/** The connector that opened each connection. */
 type Owners = WeakMap<LdapConnection, Connector<LdapEndpoint, LdapConnection>>;
 
 interface SharedState {

@@ -1,16 +1,16 @@
 /**
- * Schemas that sites use, as defaults of our options; a line in the configuration overrides each. Attribute names and
- * units are those that the products publish. "%u" is the user id, and the whole address where that says more.
+ * Widely used schemas as defaults of the options; the configuration overrides each of them. Attribute names and units
+ * are those that the products publish. "%u" is the user id; without a domain in it, the whole address is tried as well.
  */
 export const presets: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  /** Whatever is called mail. The same mailQuota has four units in the wild, so there is none by default. */
+  /** Common address attributes. Sites use mailQuota with four different units, so there is no default unit. */
   generic: {
     ldap_filter: "(|(mail=%u)(mailAlternateAddress=%u)(mailLocalAddress=%u))",
     ldap_user_attribute: "uid",
     smmap_ldap_quota_attribute: "mailQuota",
   },
 
-  /** qmail-ldap. "noaccess" may receive mail and may not fetch it. */
+  /** qmail-ldap. An account with "noaccess" receives mail and cannot log in. */
   qmail: {
     ldap_filter: "(&(objectClass=qmailUser)(|(mail=%u)(mailAlternateAddress=%u)))",
     ldap_user_attribute: "uid",
@@ -28,7 +28,7 @@ export const presets: Readonly<Record<string, Readonly<Record<string, string>>>>
     ldap_user_attribute: "uid",
   },
 
-  /** Kolab. A shared folder has addresses of its own, and the path that Cyrus knows it by. */
+  /** Kolab. A shared folder has its own addresses and the path of its mailbox in Cyrus. */
   kolab: {
     ldap_filter: "(&(objectClass=kolabInetOrgPerson)(|(mail=%u)(alias=%u))(!(objectClass=nstombstone)))",
     ldap_user_attribute: "mail",
@@ -40,7 +40,7 @@ export const presets: Readonly<Record<string, Readonly<Record<string, string>>>>
     smmap_ldap_acl_attribute: "acl",
   },
 
-  /** iRedMail with OpenLDAP. Aliases and mailing lists merely exist. */
+  /** iRedMail with OpenLDAP. For aliases and mailing lists only existence is checked. */
   iredmail: {
     ldap_filter:
       "(&(objectClass=mailUser)(|(mail=%u)(shadowAddress=%u))" +
@@ -82,8 +82,8 @@ export const presets: Readonly<Record<string, Readonly<Record<string, string>>>>
   },
 
   /**
-   * Active Directory: people, groups, contacts, Exchange's dynamic lists and mail-enabled public folders. Bit 2 of
-   * userAccountControl: the account is disabled, as Exchange wants it for shared and similar mailboxes.
+   * Active Directory: users, groups, contacts, Exchange's dynamic lists and mail-enabled public folders. Value 2 in
+   * userAccountControl is a disabled account, which Exchange requires for shared and similar mailboxes.
    */
   ad: {
     ldap_filter:
@@ -94,7 +94,7 @@ export const presets: Readonly<Record<string, Readonly<Record<string, string>>>>
     ldap_user_attribute: "sAMAccountName",
   },
 
-  /** Only what the configuration says. */
+  /** No defaults. */
   custom: {},
 };
 
@@ -103,7 +103,7 @@ export const presets: Readonly<Record<string, Readonly<Record<string, string>>>>
  * site mailboxes, and those of rooms, equipment and teams in Exchange Online.
  */
 function mailboxesOfDisabledAccounts(): string {
-  const here = [2, 4, 16, 32, 2 ** 37];
+  const onPremises = [2, 4, 16, 32, 2 ** 37];
   const online = [2 ** 33, 2 ** 34, 2 ** 35];
-  return [...here, ...online].map((type) => `(msExchRecipientTypeDetails=${type})`).join("");
+  return [...onPremises, ...online].map((type) => `(msExchRecipientTypeDetails=${type})`).join("");
 }

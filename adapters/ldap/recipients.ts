@@ -1,4 +1,4 @@
-/** From an entry of the directory to facts about a mailbox. */
+/** Converts an entry of the directory to facts about a mailbox. */
 import { ThrottledLog } from "../../src/store/kit/index.ts";
 import {
   type Log,
@@ -15,16 +15,16 @@ import { rightsFrom } from "./rights.ts";
 
 export const ABSENT: MailboxAbsent = { exists: false };
 
-/** The attributes that tell about a mailbox, each once. */
+/** Names of the attributes to request for a mailbox, each once. */
 export function attributesFor(mailbox: MailboxId, isShared: boolean, options: RecipientOptions): string[] {
   const { storage, messages, status, nameAttribute, aclAttribute, folderAttribute } = options;
-  const wanted = new Set<string | null | undefined>([status?.attribute]);
+  const names = new Set<string | null | undefined>([status?.attribute]);
   for (const { limit, usage } of [storage, messages].filter((quota) => quota !== null)) {
-    wanted.add(limit).add(usage).add(nameAttribute);
+    names.add(limit).add(usage).add(nameAttribute);
   }
-  if (isShared) wanted.add(aclAttribute);
-  if (mailbox.kind === "user" && mailbox.folders.length > 0) wanted.add(folderAttribute);
-  return [...wanted].filter((name) => typeof name === "string");
+  if (isShared) names.add(aclAttribute);
+  if (mailbox.kind === "user" && mailbox.folders.length > 0) names.add(folderAttribute);
+  return [...names].filter((name) => typeof name === "string");
 }
 
 export class RecipientReader {
@@ -36,26 +36,27 @@ export class RecipientReader {
     this.#warnings = new ThrottledLog(log, { interval: Number.POSITIVE_INFINITY });
   }
 
-  /** @throws StoreError (invalid-data) where an attribute does not say what it has to say */
+  /** @throws StoreError: "invalid-data" if an attribute is malformed, "denied" if the status is temporary */
   facts(mailbox: MailboxId, entry: Entry, isShared: boolean): MailboxFacts {
     const status = this.#status(entry);
-    if (status === "temp") throw new StoreError("denied", `ldap: ${entry.dn}: temporarily receives no mail`);
+    if (status === "temp")
+      throw new StoreError("denied", `ldap: ${entry.dn}: mail is temporarily refused by its status`);
     if (status === "notfound" || !this.#hasFolder(mailbox, entry)) return ABSENT;
     return { exists: true, rights: isShared ? this.#rights(entry) : null, quotas: this.#quotas(entry) };
   }
 
-  /** Without a status an entry is in use. */
+  /** "ok" for an entry without a status. */
   #status(entry: Entry): StatusMeaning {
     const { status } = this.#options;
     if (status === null) return "ok";
     const meanings = new Set(
       entry.values(status.attribute).map((value) => {
         const meaning = status.meanings.get(value?.toLowerCase() ?? "");
-        if (meaning === undefined) throw invalid(entry, status.attribute, `"${value}" is in no status value`);
+        if (meaning === undefined) throw invalid(entry, status.attribute, `"${value}" is not a listed status value`);
         return meaning;
       }),
     );
-    if (meanings.size > 1) throw invalid(entry, status.attribute, "contradicts itself");
+    if (meanings.size > 1) throw invalid(entry, status.attribute, "has contradictory values");
     const [meaning = "ok"] = meanings;
     return meaning;
   }
@@ -63,10 +64,11 @@ export class RecipientReader {
   #hasFolder(mailbox: MailboxId, entry: Entry): boolean {
     const { folderAttribute, separator } = this.#options;
     if (folderAttribute === null || mailbox.kind === "shared" || mailbox.folders.length === 0) return true;
-    const wanted = canonicalPath(mailbox.folders.join(separator), separator);
+    const requested = canonicalPath(mailbox.folders.join(separator), separator);
     const paths = entry.values(folderAttribute);
-    if (paths.some((path) => path !== null && canonicalPath(path, separator) === wanted)) return true;
-    if (paths.includes(null)) throw invalid(entry, folderAttribute, "is no UTF-8, so it may be this folder or not");
+    if (paths.some((path) => path !== null && canonicalPath(path, separator) === requested)) return true;
+    if (paths.includes(null))
+      throw invalid(entry, folderAttribute, "is not UTF-8, so it may or may not be this folder");
     return false;
   }
 
@@ -74,7 +76,7 @@ export class RecipientReader {
     const { aclAttribute } = this.#options;
     if (aclAttribute === null) return null;
     const values = entry.values(aclAttribute).map((value) => {
-      if (value === null) throw invalid(entry, aclAttribute, "is no UTF-8");
+      if (value === null) throw invalid(entry, aclAttribute, "is not UTF-8");
       return value;
     });
     const found = rightsFrom(values);
@@ -98,7 +100,7 @@ export class RecipientReader {
     return quotas;
   }
 
-  /** null: there is no limit. */
+  /** null if there is no limit. */
   #quota(
     entry: Entry,
     attributes: { readonly limit: string; readonly usage: string },
@@ -106,25 +108,25 @@ export class RecipientReader {
   ): Pick<QuotaUsage, "used" | "limit"> | null {
     const limit = this.#number(entry, attributes.limit, parse);
     if (limit === null || limit < 0 || (limit === 0 && this.#options.zeroIsUnlimited)) return null;
-    // Nothing is written down before the first message.
+    // The usage attribute is missing before the first message.
     const used = this.#number(entry, attributes.usage, parse) ?? 0;
     if (used < 0) throw invalid(entry, attributes.usage, "is negative");
     return { used, limit };
   }
 
-  /** null: the entry has no such attribute. */
+  /** null if the entry does not have the attribute. */
   #number(entry: Entry, attribute: string, parse: (text: string) => number | null): number | null {
     const values = entry.values(attribute);
     const [text] = values;
     if (text === undefined) return null;
-    if (values.length > 1) this.#warnings.once(`ldap: ${entry.dn}: ${attribute} has several values, the first counts`);
+    if (values.length > 1) this.#warnings.once(`ldap: ${entry.dn}: ${attribute} has several values, the first is used`);
     const number = text === null ? null : parse(text);
-    if (number === null) throw invalid(entry, attribute, `"${text}" is no number`);
+    if (number === null) throw invalid(entry, attribute, `"${text}" is not a number`);
     return number;
   }
 }
 
-/** Without empty levels, and with one spelling of what is the same to Cyrus. */
+/** Removes empty levels and unifies the spellings that Cyrus treats as equal. */
 function canonicalPath(path: string, separator: "/" | "."): string {
   const levels = path.split(separator).filter((level) => level !== "");
   return levels.map((level) => (separator === "/" ? level.replaceAll("^", ".") : level)).join(separator);

@@ -1,9 +1,9 @@
 /**
- * Whether a server is known to hold the whole directory. A replica that is being filled answers before it is complete,
- * and one that lags does not know the newest users. OpenLDAP shows contextCSN at the suffix once a replica is complete.
+ * Checks whether a server holds the whole directory. A replica answers searches before its initial load is complete,
+ * and a lagging one lacks the newest users. In OpenLDAP the suffix has a contextCSN once a replica is complete.
  *
- * The first URI is the source of truth. Absence from another counts only where that one has every change that the first
- * has shown to us.
+ * The first URI is the source of truth. An absence from another server counts only if that server has every change that
+ * was read from the first one.
  */
 import { StoreError } from "../../src/store/store.ts";
 import { BoundedMap } from "./bounded-map.ts";
@@ -16,21 +16,21 @@ import { rootQuery } from "./search-query.ts";
 
 export interface ReplicaOptions {
   /**
-   * auto: a server that has shown contextCSN has to go on doing so; csn: it has to from the start; none: contextCSN is
-   * not looked at, and all servers count as complete.
+   * auto: a server that had a contextCSN must continue to have one; csn: every server must have one from the start;
+   * none: contextCSN is not read, and all servers count as complete.
    */
   readonly mode: "auto" | "csn" | "none";
-  /** The first of ldap_uri. */
+  /** The first URI of ldap_uri. */
   readonly firstUri: string;
-  /** Whether there are others. */
+  /** Whether ldap_uri has further URIs. */
   readonly hasOthers: boolean;
 }
 
 const CONTEXTS_MAX = 1_000;
-/** Milliseconds between the last observation of the first server and the first question to another one. */
+/** Milliseconds between the last read of the first server's state and the first search on another server. */
 const GAP_MAX = 60_000;
-/** Milliseconds between two looks at the state of the first server, where another may have to be compared with it. */
-const OBSERVE_EVERY = 1_000;
+/** Milliseconds between two reads of the first server's state, if other servers may have to be compared with it. */
+const OBSERVE_INTERVAL = 1_000;
 
 interface NewestState {
   readonly state: ChangeState;
@@ -43,18 +43,18 @@ interface NewestState {
 export class ReplicaCheck {
   readonly #options: ReplicaOptions;
   readonly #contexts = new WeakMap<LdapConnection, Promise<readonly string[]>>();
-  /** Naming contexts with the URIs of servers that have shown contextCSN for them. */
+  /** URIs of the servers that have had a contextCSN, by naming context. */
   readonly #shown = new BoundedMap<string, Set<string>>(CONTEXTS_MAX);
-  /** What the first server has shown last, by naming context. */
+  /** The state last read from the first server, by naming context. */
   readonly #newest = new BoundedMap<string, NewestState>(CONTEXTS_MAX);
-  /** When the state of the first server was last observed, by base. */
+  /** When the state of the first server was last read, by base. */
   readonly #observedAt = new BoundedMap<string, number>(CONTEXTS_MAX);
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
   }
 
-  /** Resolves where what a server does not show below a base is not there. Rejects with StoreError. */
+  /** Resolves if an absence from this server below the base counts. Rejects with StoreError. */
   async confirm(connection: LdapConnection, base: string): Promise<void> {
     const { mode, firstUri } = this.#options;
     const { uri } = connection;
@@ -65,28 +65,26 @@ export class ReplicaCheck {
     if (state === null && (isExpected || uri !== firstUri)) throw incomplete(uri, base, problemOf(uri, firstUri));
     if (state === null || context === null || uri === firstUri) return;
     const newest = this.#newest.get(context);
-    if (newest === undefined) throw incomplete(uri, base, `there is no contextCSN of ${firstUri} to compare with yet`);
-    // Changes that the first server made after it was last observed are unknown. On a quiet site that may be hours.
+    if (newest === undefined)
+      throw incomplete(uri, base, `no contextCSN of ${firstUri} has been read yet to compare with`);
+    // Changes that the first server made after the last read are unknown. On a site without mail that may be hours.
     newest.gap ??= performance.now() - newest.observedAt;
     if (newest.gap > GAP_MAX) {
       const seconds = Math.round(newest.gap / 1000);
-      throw incomplete(
-        uri,
-        base,
-        `contextCSN of ${firstUri} was last read ${seconds} s before this server was first asked`,
-      );
+      const problem = `contextCSN of ${firstUri} was last read ${seconds} s before this server was first asked`;
+      throw incomplete(uri, base, problem);
     }
     if (!includesChanges(state, newest.state)) throw incomplete(uri, base, `it lacks changes that ${firstUri} had`);
   }
 
-  /** Notes the state of the first server now and then, for the time when another one stands in for it. */
+  /** Reads the state of the first server at intervals, to compare other servers with it after a failover. */
   observe(connection: LdapConnection, base: string): void {
     const { mode, firstUri, hasOthers } = this.#options;
     if (!hasOthers || mode === "none" || connection.uri !== firstUri) return;
     const now = performance.now();
-    if (now - (this.#observedAt.get(base) ?? Number.NEGATIVE_INFINITY) < OBSERVE_EVERY) return;
+    if (now - (this.#observedAt.get(base) ?? Number.NEGATIVE_INFINITY) < OBSERVE_INTERVAL) return;
     this.#observedAt.set(base, now);
-    // Whatever fails here is found out again by the look-up that it matters to.
+    // A failure is ignored here: a look-up that needs the state reads it again.
     this.confirm(connection, base).catch(() => {});
   }
 
@@ -112,7 +110,7 @@ export class ReplicaCheck {
   #namingContexts(connection: LdapConnection): Promise<readonly string[]> {
     const known = this.#contexts.get(connection) ?? readAttribute(connection, "", "namingContexts");
     this.#contexts.set(connection, known);
-    // A server that is being set up may get its naming context later.
+    // Not cached if empty: a server that is being set up may get its naming context later.
     known.then(
       (contexts) => contexts.length === 0 && this.#contexts.delete(connection),
       () => this.#contexts.delete(connection),
@@ -121,7 +119,7 @@ export class ReplicaCheck {
   }
 }
 
-/** Values of an attribute of one entry; [] where we may not see it. Rejects with StoreError where the server is in trouble. */
+/** Values of an attribute of one entry; [] if it is not readable. Rejects with StoreError if the server fails. */
 async function readAttribute(connection: LdapConnection, dn: string, attribute: string): Promise<readonly string[]> {
   const { result, entries } = await connection.search({ ...rootQuery, base: dn, attributes: [attribute] });
   const [entry] = entries;
@@ -133,10 +131,13 @@ async function readAttribute(connection: LdapConnection, dn: string, attribute: 
 }
 
 function problemOf(uri: string, firstUri: string): string {
-  return uri === firstUri ? "it shows no contextCSN" : `it shows no contextCSN and is not the first of ldap_uri`;
+  return uri === firstUri
+    ? "it has no readable contextCSN"
+    : "it has no readable contextCSN and is not the first of ldap_uri";
 }
 
 function incomplete(uri: string, base: string, problem: string): StoreError {
-  const words = `${uri} is not known to hold all entries below "${base}", so what it does not find may exist: ${problem}`;
-  return new StoreError("invalid-data", `${words} (smmap_ldap_replica_check)`);
+  const reason = `${problem} (smmap_ldap_replica_check)`;
+  const message = `${uri} is not known to hold all entries below "${base}", so an entry that it does not find may exist`;
+  return new StoreError("invalid-data", `${message}: ${reason}`);
 }

@@ -1,10 +1,10 @@
-/** What a server says (RFC 4511 section 4): responses out of octets, whole and well-formed or not at all. */
+/** Decodes responses (RFC 4511 section 4). A response is returned whole and well-formed, or decoding fails. */
 import { BerError, BerReader, berTag, readLength } from "./ber.ts";
 
 export type LdapResponse = SearchEntry | SearchReference | LdapResult;
 
 interface ResponseHeader {
-  /** The request that it answers; 0: none, it is the server's own notice. */
+  /** Message id of the request; 0 for an unsolicited notification. */
   readonly id: number;
 }
 
@@ -15,24 +15,24 @@ export interface SearchEntry extends ResponseHeader {
 }
 
 export interface LdapAttribute {
-  /** As the server spells it, options included. */
+  /** Attribute description as the server spells it, options included. */
   readonly description: string;
   readonly values: readonly Buffer[];
 }
 
-/** "Ask there": never followed. */
+/** A referral to other servers; never followed. */
 export interface SearchReference extends ResponseHeader {
   readonly kind: "reference";
   readonly uris: readonly string[];
 }
 
-/** The end of an operation. */
+/** The final response of an operation. */
 export interface LdapResult extends ResponseHeader {
   readonly kind: "result";
   readonly operation: Operation;
   /** Result code, RFC 4511 section 4.1.9. */
   readonly code: number;
-  /** The server's words; "" without any. */
+  /** Diagnostic message of the server; may be "". */
   readonly message: string;
   readonly referrals: readonly string[];
 }
@@ -48,20 +48,20 @@ const tag = {
   controls: 0xa0,
   referral: 0xa3,
 } as const;
-/** Octets of the longest message that is read; an entry with very many values has some hundred thousand. */
+/** Limit of a message in octets; an entry with very many values has some hundred thousand. */
 const MESSAGE_MAX = 16 * 1024 * 1024;
 const EMPTY = Buffer.alloc(0);
 
-/** Cuts the octets of a connection into responses. After a BerError nothing that follows can be trusted. */
+/** Splits the octets of a connection into responses. After a BerError the rest of the stream must be discarded. */
 export class ResponseReader {
   #pending: Buffer = EMPTY;
 
-  /** Octets that are not part of a whole response yet. */
+  /** Number of buffered octets of an incomplete response. */
   get pending(): number {
     return this.#pending.length;
   }
 
-  /** The responses that a chunk completes. Throws BerError. */
+  /** Yields the responses that a chunk completes. Throws BerError. */
   *read(chunk: Buffer): Generator<LdapResponse> {
     let bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     this.#pending = EMPTY;
@@ -75,21 +75,22 @@ export class ResponseReader {
   }
 }
 
-/** Where the first message ends; null where even its length is cut off. */
+/** Offset of the end of the first message; null if its length is incomplete. */
 function endOfMessage(bytes: Buffer): number | null {
   if (bytes.length === 0) return null;
-  if (bytes[0] !== berTag.sequence) throw new BerError("what came is no LDAP message");
+  if (bytes[0] !== berTag.sequence) throw new BerError("the data is not an LDAP message");
   const header = readLength(bytes, 1, bytes.length);
   if (header === null) return null;
-  if (header.length > MESSAGE_MAX) throw new BerError(`a message of ${header.length} octets`);
+  if (header.length > MESSAGE_MAX)
+    throw new BerError(`a message of ${header.length} octets exceeds the limit of ${MESSAGE_MAX}`);
   return header.start + header.length;
 }
 
-/** @param bytes exactly one message */
+/** Decodes a response. Throws BerError. @param bytes exactly one message */
 export function decodeResponse(bytes: Buffer): LdapResponse {
   const message = new BerReader(bytes).enter();
   const response = decodeOperation(message.integer(), message);
-  // None is asked for, so none matters.
+  // Controls are skipped: no request asks for response controls.
   if (message.nextTag === tag.controls) message.octets(tag.controls);
   message.end();
   return response;
@@ -108,7 +109,7 @@ function decodeOperation(id: number, message: BerReader): LdapResponse {
     case tag.extended:
       return decodeResult(id, "extended", message.enter(tag.extended));
     default:
-      throw new BerError("a response of a kind that nothing was asked for");
+      throw new BerError("unexpected response type");
   }
 }
 
@@ -120,7 +121,7 @@ function decodeEntry(id: number, entry: BerReader): SearchEntry {
     const description = attribute.text();
     const values: Buffer[] = [];
     for (const set = attribute.enter(berTag.set); !set.isAtEnd; ) values.push(set.octets(berTag.octetString));
-    // What is left over is what a wrong length has left out, perhaps the value that matters.
+    // Octets left over indicate a wrong length, which may have excluded a value.
     attribute.end();
     attributes.push({ description, values });
   }
@@ -130,7 +131,7 @@ function decodeEntry(id: number, entry: BerReader): SearchEntry {
 
 function decodeResult(id: number, operation: Operation, result: BerReader): LdapResult {
   const code = result.integer(berTag.enumerated);
-  // The DN up to which the name was found: of no use to us.
+  // matchedDN, not used.
   result.text();
   const message = result.text();
   const referrals = result.nextTag === tag.referral ? texts(result.enter(tag.referral)) : [];

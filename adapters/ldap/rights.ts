@@ -1,10 +1,11 @@
 /**
- * Rights to a shared folder as directories file them: "lrsp", "anyone lrsp", "anyone, post". Only what an unknown
- * poster holds counts: anyone and anonymous, less what the same with a leading "-" take away (RFC 4314 section 2).
+ * Parses rights to a shared folder as stored in directories: "lrsp", "anyone lrsp", "anyone, post". Only the rights of
+ * an unknown poster count: those of anyone and anonymous, less those of "-anyone" and "-anonymous" (RFC 4314 section
+ * 2).
  */
 import { posterRights } from "../../src/store/kit/index.ts";
 
-/** Words of Kolab and Univention, and of Cyrus' cyradm. */
+/** Words for rights in Kolab, Univention and Cyrus' cyradm. */
 const words: Readonly<Record<string, string>> = {
   none: "",
   read: "lrs",
@@ -14,10 +15,10 @@ const words: Readonly<Record<string, string>> = {
   all: "lrswipkxtecda",
 };
 
-/** Those of RFC 4314, of RFC 5257, and Cyrus' own digits. */
+/** The letters of RFC 4314 and RFC 5257, and Cyrus' own digits. */
 const lettersOnly = /^[lrswipkxteacdn0-9]*$/;
 
-/** The letters that an unknown poster holds. A value that concerns him and is none: what is wrong with it. */
+/** The rights of an unknown poster, or the problem of a malformed value for anyone or anonymous. */
 export function rightsFrom(values: readonly string[]): { readonly rights: string } | { readonly problem: string } {
   const acl: [string, string][] = [];
   for (const value of values) {
@@ -26,7 +27,7 @@ export function rightsFrom(values: readonly string[]): { readonly rights: string
     if (!/^-?(?:anyone|anonymous)$/i.test(identifier)) continue;
     const letters = Object.hasOwn(words, rights.toLowerCase()) ? words[rights.toLowerCase()] : rights;
     if (parts.length > 2 || letters === undefined || !lettersOnly.test(letters)) {
-      return { problem: `"${value}" gives no rights` };
+      return { problem: `"${value}" is not a valid rights value` };
     }
     acl.push([identifier.toLowerCase(), letters]);
   }

@@ -1,4 +1,4 @@
-/** A search and its answer, as a connection takes and gives them. */
+/** Parameters and answer of a search on a connection. */
 import { Control, type Filter, PresenceFilter, SearchRequest } from "ldapts";
 import type { LdapResult, SearchEntry } from "./response.ts";
 
@@ -7,19 +7,19 @@ export interface SearchQuery {
   readonly scope: "sub" | "one" | "base";
   readonly derefAliases: "search" | "find" | "always" | "never";
   readonly filter: Filter;
-  /** Never empty, which would mean all. */
+  /** Never empty: an empty list requests all attributes. */
   readonly attributes: readonly string[];
   readonly sizeLimit: number;
   /** Seconds. */
   readonly timeLimit: number;
-  /** Whether Active Directory has to leave out references to other parts of the forest. */
+  /** Whether Active Directory must omit references to other parts of the forest. */
   readonly isDomainScope: boolean;
 }
 
 export interface SearchAnswer {
   readonly result: LdapResult;
   readonly entries: readonly SearchEntry[];
-  /** Where the search would have to go on. */
+  /** URIs of continuation references. */
   readonly references: readonly string[];
   /** Milliseconds from sending the request. */
   readonly duration: number;
@@ -43,7 +43,7 @@ export function searchRequest(query: SearchQuery): SearchRequest {
   });
 }
 
-/** The root DSE (RFC 4512 section 5.1), without any attribute. */
+/** Reads the root DSE (RFC 4512 section 5.1) without any attribute. */
 export const rootQuery: SearchQuery = {
   base: "",
   scope: "base",

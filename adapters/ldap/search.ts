@@ -1,4 +1,4 @@
-/** One search for one entry, and which answers may be taken for "there is none". */
+/** One search for one entry, and the conditions under which its result counts as an absence. */
 import { StoreError } from "../../src/store/store.ts";
 import type { AbsenceCheck } from "./absence-check.ts";
 import type { LdapConnection } from "./connection.ts";
@@ -8,7 +8,7 @@ import type { SearchAnswer, SearchQuery } from "./search-query.ts";
 import type { SlowSearchWarning } from "./slow-search.ts";
 import type { FilterKind, VisibilityCheck } from "./visibility-check.ts";
 
-/** Entries that one filter looks for. */
+/** The entries that one filter selects. */
 export class EntryKind {
   readonly #kind: FilterKind;
   readonly #visibility: VisibilityCheck;
@@ -23,15 +23,15 @@ export class EntryKind {
   }
 
   /**
-   * The only entry that a query finds; null: the server states that there is none.
-   * Rejects with StoreError in every other case: several entries, referrals, a base that is missing, no rights.
+   * Returns the only entry that matches a query, or null if the server states that there is none.
+   * Rejects with StoreError in every other case: several entries, referrals, a missing base, missing rights.
    */
   async findOne(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {
-    const wasConfirmed = this.#absence.isFresh(connection, query.base);
+    const wasFresh = this.#absence.isFresh(connection, query.base);
     const entry = await this.#search(connection, query);
     if (entry !== null) return entry;
     await this.#absence.confirm(connection, query);
-    return wasConfirmed ? null : this.#search(connection, query);
+    return wasFresh ? null : this.#search(connection, query);
   }
 
   async #search(connection: LdapConnection, query: SearchQuery): Promise<Entry | null> {
@@ -50,11 +50,14 @@ function onlyEntry(answer: SearchAnswer, query: SearchQuery, { uri }: LdapConnec
   const what = `${uri}: searching below "${query.base}"`;
   if (entries.length > 1) {
     const names = entries.map(({ dn }) => dn).join("; ");
-    throw new StoreError("invalid-data", `${what}: several entries where one was wanted: ${names}`);
+    throw new StoreError("invalid-data", `${what}: several entries where one was expected: ${names}`);
   }
   if (result.code !== SUCCESS) throw resultError(result, what);
   const [entry] = entries;
   if (entry !== undefined) return new Entry(entry, query.attributes);
   if (references.length === 0) return null;
-  throw new StoreError("invalid-data", `${what}: goes on at ${references.join(" ")}, and referrals are not followed`);
+  throw new StoreError(
+    "invalid-data",
+    `${what}: the server returned a referral to ${references.join(" ")}; referrals are not followed`,
+  );
 }

@@ -1,4 +1,4 @@
-/** Sockets to a directory server: TCP or UNIX, with TLS from the start or later. */
+/** Opens sockets to a directory server: TCP or UNIX, with TLS from the start or by StartTLS. */
 import { once } from "node:events";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
@@ -7,13 +7,13 @@ import { StoreError } from "../../src/store/store.ts";
 import { TLS_KEYS, type TlsOptions } from "./connection-options.ts";
 import type { LdapEndpoint } from "./endpoint.ts";
 
-/** Milliseconds of silence after which the kernel asks whether the other side is still there. */
+/** Milliseconds without traffic after which the kernel sends TCP keepalive probes. */
 const TCP_KEEP_ALIVE = 30_000;
 
 /** A connected socket. Rejects with StoreError, or with the signal's reason. */
 export async function openSocket(endpoint: LdapEndpoint, signal: AbortSignal): Promise<Socket> {
   const socket = connect(endpoint.address);
-  // An error is followed by "close", which is what counts; without a listener it would end the process.
+  // An error is followed by "close", which is handled; without a listener the error would end the process.
   socket.on("error", () => {});
   try {
     await once(socket, "connect", { signal });
@@ -27,7 +27,7 @@ export async function openSocket(endpoint: LdapEndpoint, signal: AbortSignal): P
 }
 
 /**
- * TLS on a connected socket, the certificate verified where that is wanted. Never goes on without TLS.
+ * Starts TLS on a connected socket; verifies the certificate if configured. Never continues without TLS.
  * Rejects with StoreError, or with the signal's reason.
  */
 export async function secureSocket(

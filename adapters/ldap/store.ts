@@ -1,4 +1,4 @@
-/** A directory as a mailbox store: which searches answer a look-up. */
+/** The mailbox store of a directory: determines the searches of a look-up. */
 import { acceptsPosting } from "../../src/store/kit/index.ts";
 import {
   type Log,
@@ -39,16 +39,16 @@ export class LdapStore implements MailboxStore {
   }
 
   lookup(mailbox: MailboxId, { signal }: LookupOptions): Promise<MailboxFacts> {
-    return this.#unless(signal, async () => {
+    return this.#withAbort(signal, async () => {
       const facts = await this.#find(mailbox, signal);
-      // Nothing waits for it, nor for the end of this look-up.
+      // Runs in the background and is not cancelled with this look-up.
       void this.#directory.survey(this.#closing.signal);
       return facts;
     });
   }
 
   ping({ signal }: LookupOptions): Promise<void> {
-    return this.#unless(signal, async () => {
+    return this.#withAbort(signal, async () => {
       await this.#directory.ping(signal);
       await this.#directory.survey(this.#closing.signal);
     });
@@ -66,7 +66,7 @@ export class LdapStore implements MailboxStore {
       const user = await this.#directory.findUser(values, wanted, this.#entryReader(mailbox, false), signal);
       if (user !== null) return user;
     }
-    // Also for what is no user: Kolab and Univention give shared folders an address of their own.
+    // Also for addresses that belong to no user: in Kolab and Univention shared folders have their own addresses.
     const wanted = attributesFor(mailbox, true, this.#options);
     return (await this.#directory.findShared(values, wanted, this.#entryReader(mailbox, true), signal)) ?? ABSENT;
   }
@@ -81,17 +81,17 @@ export class LdapStore implements MailboxStore {
     };
   }
 
-  /** Does something, but does not wait for it any longer when the signal fires or the store is closed. */
-  #unless<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  /** Runs a task, but rejects at once if the signal is aborted. Rejects if the store is closed. */
+  #withAbort<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const closing = this.#closing.signal;
     if (closing.aborted) return Promise.reject(closing.reason);
     if (signal.aborted) return Promise.reject(signal.reason);
     return new Promise<T>((resolve, reject) => {
-      const giveUp = () => reject(signal.reason);
-      signal.addEventListener("abort", giveUp, { once: true });
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
       task()
         .then(resolve, reject)
-        .finally(() => signal.removeEventListener("abort", giveUp));
+        .finally(() => signal.removeEventListener("abort", onAbort));
     });
   }
 }

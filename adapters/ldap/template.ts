@@ -1,28 +1,28 @@
 /**
- * Text with tokens, as in Cyrus' ldap_filter and ldap_base (its ptclient/ldap.c): taken apart once, when the
- * configuration is read, so that what takes the place of a token can never be read as syntax.
+ * Text with tokens, as in Cyrus' ldap_filter and ldap_base (its ptclient/ldap.c). It is parsed once, when the
+ * configuration is read, so that the value of a token is never parsed as syntax.
  */
 
 /**
- * What tokens stand for in one look-up, by their letter. Several values are other spellings of the same. A token that
- * is missing has no value there: what holds it matches nothing.
+ * Values of the tokens in one look-up, by letter. Several values are alternative spellings of the same value. A token
+ * that is missing has no value in this look-up: text that contains it matches nothing.
  */
 export type TokenValues = ReadonlyMap<string, readonly [string, ...string[]]>;
 
-/** Literal text and tokens, alternating as they please. */
+/** Literal text and tokens, in any order. */
 export type Template = readonly (string | Token)[];
 
 export interface Token {
-  /** The letter or digit behind the percent sign. */
+  /** The letter or digit after the percent sign. */
   readonly token: string;
 }
 
-/** A mistake in a template; the message is for people. */
+/** A syntax error in a template; the message does not name the option. */
 export class TemplateError extends Error {
   override readonly name = "TemplateError";
 }
 
-/** @param allowed letters of the tokens that have a meaning here */
+/** @param allowed letters of the tokens that are available */
 export function parseTemplate(text: string, allowed: string): Template {
   const pieces: (string | Token)[] = [];
   let literal = "";
@@ -47,16 +47,16 @@ export function parseTemplate(text: string, allowed: string): Template {
 }
 
 function unknownToken(letter: string, allowed: string): string {
-  if (letter === "D") return "%D is the DN of a user who is found already: it has no value in a search for him";
+  if (letter === "D") return "%D is the DN of a user entry and is not available in this search";
   const known = [...allowed].map((one) => `%${one}`).join(" ");
-  return `%${letter} has no meaning here (known are ${known} and %%)`;
+  return `%${letter} is not available here (available: ${known} %%)`;
 }
 
 export function hasToken(template: Template, letters?: string): boolean {
   return template.some((piece) => typeof piece !== "string" && (letters?.includes(piece.token) ?? true));
 }
 
-/** The template with values in place of its tokens, in every spelling. []: a token has no value. */
+/** Substitutes the tokens; one result per spelling. [] if a token has no value. */
 export function expandTemplate(template: Template, values: TokenValues): readonly string[] {
   let spellings = 1;
   for (const piece of template) {
@@ -74,7 +74,7 @@ function spelling(values: TokenValues, token: string, index: number): string {
   return known[index] ?? known[0];
 }
 
-/** A base DN; the first spelling of each value, escaped by RFC 4514 section 2.4. null: a token has no value. */
+/** A base DN with the first spelling of each value, escaped by RFC 4514 section 2.4. null if a token has no value. */
 export function expandBase(template: Template, values: TokenValues): string | null {
   let dn = "";
   for (const piece of template) {
@@ -89,7 +89,10 @@ export function expandBase(template: Template, values: TokenValues): string | nu
   return dn;
 }
 
-/** A value as it stands in a DN; also the blanks and number signs that need it only at the ends: where a token stands is not looked at. */
+/**
+ * Escapes a value for a DN. Blanks and number signs are escaped everywhere, although they need it only at the ends,
+ * because the position of the token in the DN is not considered.
+ */
 export function escapeDnValue(value: string): string {
   return value.replace(/[\0-\x1f "#+,;<=>\\\x7f]/g, (char) => `\\${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

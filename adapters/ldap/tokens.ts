@@ -1,9 +1,9 @@
-/** What the tokens of filters and bases stand for in a look-up. */
+/** Values of the tokens of filters and bases in a look-up. */
 import type { MailboxId } from "../../src/store/store.ts";
 import type { RecipientOptions } from "./options.ts";
 import type { TokenValues } from "./template.ts";
 
-/** By the letters of the tokens; for a shared folder %u and %U have no value, for a user %f has none. */
+/** Values by the letters of the tokens; %u and %U have no value for a shared folder, %f has none for a user. */
 export function tokensOf(mailbox: MailboxId, options: RecipientOptions): TokenValues {
   const at = mailbox.address.lastIndexOf("@");
   const domain = mailbox.address.slice(at + 1);
@@ -23,8 +23,8 @@ export function tokensOf(mailbox: MailboxId, options: RecipientOptions): TokenVa
 }
 
 /**
- * The user id as Cyrus has it; and where that leaves out the domain, the address as well. A local part with an "@" of
- * its own must not pass for somebody's address.
+ * The user id as in Cyrus; if it has no domain, the address as well. A local part that contains an "@" is only used
+ * with its domain, because otherwise it would match the address of another user.
  */
 function userSpellings(user: string, domain: string | null, inForce: string): [string, ...string[]] {
   if (domain !== null) return [`${user}@${domain}`];
@@ -32,7 +32,7 @@ function userSpellings(user: string, domain: string | null, inForce: string): [s
   return user.includes("@") ? [address] : [user, address];
 }
 
-/** The path as written; inside a level, "." and "^" are the same to Cyrus unless "." separates levels. */
+/** The path as written; within a level, Cyrus treats "." and "^" as equal unless "." separates levels. */
 function pathSpellings(folders: readonly string[], separator: "/" | "."): [string, ...string[]] {
   const path = folders.join(separator);
   if (separator === ".") return [path];

@@ -117,22 +117,22 @@ async function ask(
 describe("an entry's attributes", () => {
   it.each<[string, string, string]>([
     ["anna", "OK anna", ""],
-    ["bert", "TEMP Over quota", "smmapLimit has several values, the first counts"],
-    ["carl", failed, 'smmapLimit "plenty" is no number'],
-    ["dora", failed, 'smmapUsage "some" is no number'],
+    ["bert", "TEMP Over quota", "smmapLimit has several values, the first is used"],
+    ["carl", failed, 'smmapLimit "plenty" is not a number'],
+    ["dora", failed, 'smmapUsage "some" is not a number'],
     ["emil", "OK emil", ""],
     ["fred", failed, "smmapUsage is negative"],
     ["gina", "TEMP Over quota", ""],
-    ["iris", failed, "temporarily receives no mail"],
+    ["iris", failed, "mail is temporarily refused by its status"],
     ["jack", absent, ""],
-    ["kate", failed, "smmapStatus contradicts itself"],
-    ["lena", failed, '"unheard-of" is in no status value'],
+    ["kate", failed, "smmapStatus has contradictory values"],
+    ["lena", failed, '"unheard-of" is not a listed status value'],
     ["mike+Lists", "OK mike+Lists", ""],
     // A value that cannot be read could be any folder.
-    ["mike+\ufffd", failed, "smmapFolder is no UTF-8"],
-    ["mike+Nope", failed, "smmapFolder is no UTF-8"],
+    ["mike+\ufffd", failed, "smmapFolder is not UTF-8"],
+    ["mike+Nope", failed, "smmapFolder is not UTF-8"],
     ["mike", "OK mike", ""],
-    ["+odd", failed, '"anyone whatever" gives no rights'],
+    ["+odd", failed, '"anyone whatever" is not a valid rights value'],
     ["+room", "PERM Permission denied", ""],
   ])("of %s lead to %s", async (key, reply, words) => {
     const { replies, log } = await ask(confOf({}), [key]);
@@ -155,7 +155,9 @@ describe("an entry's attributes", () => {
     // commonName is an alias of cn, which is what slapd calls it.
     const alias = await ask(confOf({ smmap_ldap_status_attribute: "commonName" }), ["anna"]);
     expect(alias.replies).toEqual([failed]);
-    expect(alias.log).toContain("the server calls an attribute cn: name it so in the configuration");
+    expect(alias.log).toContain(
+      "the server returned an attribute under the name cn: use that name in the configuration",
+    );
   });
 });
 
@@ -182,7 +184,7 @@ describe("what we may not see", () => {
   ])("is not absent: %s", async (_, who, conf) => {
     const { replies, log } = await ask(confOf(conf, who), ["anna", "nobody"]);
     expect(replies).toEqual([failed, failed]);
-    expect(log).toMatch(/shows no users at all|noSuchObject|referrals are not followed/);
+    expect(log).toMatch(/no users are visible|noSuchObject|referrals are not followed/);
   });
 
   it("is not absent to somebody who is not logged in", async () => {
@@ -193,7 +195,7 @@ describe("what we may not see", () => {
   it("is not absent in a part of the directory that holds nobody", async () => {
     const { replies, log } = await ask(confOf(base("empty")), ["anna"]);
     expect(replies).toEqual([failed]);
-    expect(log).toContain(`shows no users at all below "ou=empty,${suffix}"`);
+    expect(log).toContain(`no users are visible below "ou=empty,${suffix}"`);
   });
 
   it("is not absent when rights are taken away", async () => {
@@ -248,7 +250,7 @@ describe("a refusal", () => {
   it("in part, a reference to another server, is no answer, unless what we look for is here", async () => {
     const { replies, log } = await ask(confOf({ ldap_base: suffix }), ["anna", "nobody"]);
     expect(replies).toEqual(["OK anna", failed]);
-    expect(log).toMatch(/goes on at ldap:\/\/other\.example.*referrals are not followed/);
+    expect(log).toMatch(/the server returned a referral to ldap:\/\/other\.example.*; referrals are not followed/);
   });
 
   it("of every search is no answer", async () => {

@@ -124,7 +124,7 @@ describe("TLS", () => {
       const uri = `ldap://127.0.0.1:${proxy.port}`;
       const { replies, log } = await ask({ ...verified(), ldap_uri: uri, ldap_start_tls: "yes" });
       expect(replies).toEqual(fails);
-      expect(log).toContain("the server does not begin TLS");
+      expect(log).toContain("the server refused StartTLS");
       expect(proxy.sent).toContain("1.3.6.1.4.1.1466.20037");
       expect(proxy.sent).not.toContain("reader-secret");
     } finally {

@@ -209,7 +209,7 @@ describe("another server than the first", () => {
       way.cut();
       for (const one of [service, lenient]) expect(await one.ask(userOf(1))).toBe(`OK ${userOf(1)}`);
       expect([await service.ask("nobody"), await lenient.ask("nobody")]).toEqual([failed, absent]);
-      expect(lines.join("\n")).toContain("shows no contextCSN and is not the first of ldap_uri");
+      expect(lines.join("\n")).toContain("has no readable contextCSN and is not the first of ldap_uri");
       await lenient.close();
     } finally {
       await way.close();

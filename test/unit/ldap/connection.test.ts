@@ -1,4 +1,4 @@
-/** One connection, against a server that does what no good one does. */
+/** One connection, against a server that violates the protocol, closes, or does not respond. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -34,7 +34,7 @@ async function connected(script: (request: ScriptedRequest) => void, timeout = A
   return connection;
 }
 
-/** What became of a promise, for people: "ok", or the code and words of its error. */
+/** The outcome of a promise: "ok", or the code and message of its error. */
 const outcome = (promise: Promise<unknown>) =>
   promise.then(
     () => "ok",
@@ -64,7 +64,7 @@ describe("a connection", () => {
     ]);
   });
 
-  it("has at most 64 operations under way", async () => {
+  it("has at most 64 operations in flight", async () => {
     const connection = await connected(nothing);
     const searches = Array.from({ length: 70 }, () => outcome(connection.search(rootQuery)));
     const requests = [...((await server?.received(64)) ?? [])];
@@ -77,7 +77,7 @@ describe("a connection", () => {
     expect(connection.load).toBe(0);
   });
 
-  it("ends where the server falls silent, and everything on it", async () => {
+  it("ends with all its operations if the server does not respond", async () => {
     const connection = await connected(nothing, 100);
     const ended = new Promise<void>((resolve) => {
       connection.onEnd = resolve;
@@ -105,28 +105,28 @@ describe("a connection", () => {
     expect(connection.hasEnded).toBe(false);
     expect(await outcome(connection.search(rootQuery))).toBe("ok");
     expect(server?.requests.filter(({ operation }) => operation === ABANDON).length).toBe(1);
-    // Its answer comes after all, and is nobody's.
+    // The late response to the abandoned search is ignored.
     server?.requests[0]?.socket.write(ldapResult(1, SEARCH_DONE));
     expect(await outcome(connection.search(rootQuery))).toBe("ok");
   });
 
   it.each<[string, (request: ScriptedRequest) => void, string]>([
     [
-      "sends no LDAP message",
+      "sends something other than an LDAP message",
       ({ socket }) => socket.write("220 mail.example ESMTP\r\n"),
-      "invalid-data: .* no LDAP message",
+      "invalid-data: .* not an LDAP message",
     ],
     [
       "answers a search with a bind",
       ({ id, socket }) => socket.write(ldapResult(id, 0x61)),
-      "invalid-data: .*\\(result\\) that was not asked for",
+      "invalid-data: .*unexpected response of type result",
     ],
     [
-      "answers what was never asked",
+      "sends a response with an unknown message id",
       ({ id, socket }) => {
         if (id === 1) socket.write(Buffer.concat([ldapEntry(257, "cn=a"), ldapResult(1, SEARCH_DONE)]));
       },
-      "invalid-data: .* an answer to 257, which is not being asked",
+      "invalid-data: .* response with unknown message id 257",
     ],
     [
       "sends Notice of Disconnection",
@@ -140,7 +140,7 @@ describe("a connection", () => {
     ],
     ["closes", ({ socket }) => socket.end(), "unavailable: .* the connection was closed"],
     ["resets", ({ socket }) => socket.resetAndDestroy(), "unavailable: .*ECONNRESET"],
-  ])("ends where the server %s, and everything on it", async (_, script, words) => {
+  ])("ends with all its operations if the server %s", async (_, script, words) => {
     const connection = await connected(script);
     const outcomes = await Promise.all([connection.search(rootQuery), connection.search(rootQuery)].map(outcome));
     expect(outcomes[0]).toMatch(new RegExp(words));
@@ -158,7 +158,7 @@ describe("a connection", () => {
     });
     const { result, entries } = await connection.search(rootQuery);
     expect(entries.map(({ dn }) => dn)).toEqual(["cn=a", "cn=b"]);
-    expect(result).toMatchObject({ code: 4, message: "the server sent more entries than asked for" });
+    expect(result).toMatchObject({ code: 4, message: "the server sent more entries than requested" });
     expect(connection.load).toBe(0);
     // What is still sent of it is no protocol error.
     const [first] = server?.requests ?? [];
@@ -170,10 +170,10 @@ describe("a connection", () => {
 
   it("does not take an entry for the answer to a bind", async () => {
     const connection = await connected(({ id, socket }) => void socket.write(ldapEntry(id, "cn=a")));
-    expect(await outcome(connection.extend("1.2.3"))).toContain("(entry) that was not asked for");
+    expect(await outcome(connection.extend("1.2.3"))).toContain("unexpected response of type entry");
   });
 
-  it("is retired when what is under way is done", async () => {
+  it("is retired when all operations have finished", async () => {
     const connection = await connected(nothing);
     const search = outcome(connection.search(rootQuery));
     const [request] = (await server?.received(1)) ?? [];
@@ -185,7 +185,7 @@ describe("a connection", () => {
     expect((await server?.received(2))?.[1]?.operation).toBe(UNBIND);
   });
 
-  it("is retired at once when there is nothing to do, and ends once", async () => {
+  it("is retired at once without operations, and ends once", async () => {
     const connection = await connected(nothing);
     let ends = 0;
     connection.onEnd = () => ends++;
@@ -195,7 +195,7 @@ describe("a connection", () => {
     expect(await outcome(connection.search(rootQuery))).toBe("closed: ldap: the store is closed");
   });
 
-  it("is kept alive by a search now and then", async () => {
+  it("is kept alive by a search at intervals", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
     const connection = await connected(answer);
     vi.advanceTimersByTime(60_000);
@@ -206,7 +206,7 @@ describe("a connection", () => {
     expect(server?.requests.length).toBe(2);
   });
 
-  it("takes a socket that is gone already for what it is", async () => {
+  it("ends at once if the socket is already destroyed", async () => {
     server = await ScriptedLdap.start(nothing);
     const socket = connect({ host: "127.0.0.1", port: server.port });
     await once(socket, "connect");
@@ -233,23 +233,23 @@ describe("logging in", () => {
     expect(await outcome(open({ ldap_start_tls: "yes", ldap_timeout: "1s" }))).toMatch(/^timeout: /);
   });
 
-  it("is given up with its signal", async () => {
+  it("is cancelled by its signal", async () => {
     server = await ScriptedLdap.start(() => stop.abort(new Error("enough")));
     const stop = new AbortController();
     expect(await outcome(open({ ldap_bind_dn: "cn=a", ldap_password: "b" }, stop.signal))).toContain("enough");
     expect(await outcome(open({}, stop.signal))).toContain("enough");
   });
 
-  it("trusts nothing that comes in clear text behind the answer to StartTLS", async () => {
+  it("rejects data in clear text after the StartTLS response", async () => {
     server = await ScriptedLdap.start(({ id, socket }) => {
       socket.write(Buffer.concat([ldapResult(id, 0x78), Buffer.from([0x30, 0x05])]));
     });
     expect(await outcome(open({ ldap_start_tls: "yes" }))).toMatch(
-      /^invalid-data: .*more than an answer came before TLS/,
+      /^invalid-data: .*data after the StartTLS response and before TLS/,
     );
   });
 
-  it("fails where the server begins TLS and then speaks something else", async () => {
+  it("fails if the server accepts StartTLS and then does not send TLS", async () => {
     server = await ScriptedLdap.start(({ id, operation, socket }) => {
       socket.write(operation === 0 ? "not TLS at all" : ldapResult(id, 0x78));
     });

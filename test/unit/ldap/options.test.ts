@@ -174,56 +174,56 @@ describe("a mistake in the configuration", () => {
       { smmap_ldap_preset: "kolab", smmap_ldap_quota_attribute: "x", smmap_ldap_usage_attribute: "y" },
       /smmap_ldap_quota_unit/,
     ],
-    ["usage without a limit", { smmap_ldap_usage_attribute: "used" }, /needs smmap_ldap_quota_attribute/],
+    ["usage without a limit", { smmap_ldap_usage_attribute: "used" }, /requires smmap_ldap_quota_attribute/],
     [
       "message usage without a limit",
       { smmap_ldap_messages_usage_attribute: "x" },
-      /needs smmap_ldap_messages_attribute/,
+      /requires smmap_ldap_messages_attribute/,
     ],
-    ["values of no status", { smmap_ldap_status_values: "a=ok" }, /needs smmap_ldap_status_attribute/],
-    ["a status without values", { smmap_ldap_status_attribute: "a" }, /smmap_ldap_status_values.*is needed/],
+    ["values of no status", { smmap_ldap_status_values: "a=ok" }, /requires smmap_ldap_status_attribute/],
+    ["a status without values", { smmap_ldap_status_attribute: "a" }, /smmap_ldap_status_values.*is required/],
     [
       "a status value without meaning",
       { smmap_ldap_status_attribute: "a", smmap_ldap_status_values: "b=maybe" },
-      /b=maybe is not/,
+      /b=maybe must be/,
     ],
     [
       "a status value twice",
       { smmap_ldap_status_attribute: "a", smmap_ldap_status_values: "b=ok B=temp" },
-      /B=temp is not/,
+      /B=temp must be/,
     ],
     ["a malformed filter", { ldap_filter: "(uid=%u" }, /ldap_filter.*"\)" is missing/],
     ["a malformed shared filter", { smmap_ldap_shared_filter: "(%f)" }, /smmap_ldap_shared_filter.*malformed/],
     [
       "a malformed filter of domains",
       { ldap_domain_base_dn: "x", ldap_domain_filter: "(a=%u)" },
-      /ldap_domain_filter.*%u has no meaning/,
+      /ldap_domain_filter.*%u is not available here/,
     ],
-    ["a folder's path in a user's filter", { ldap_filter: "(cn=%f)" }, /%f has no meaning/],
-    ["a token in the base that is none", { ldap_base: "ou=%x" }, /ldap_base.*%x has no meaning/],
+    ["a folder's path in a user's filter", { ldap_filter: "(cn=%f)" }, /%f is not available here/],
+    ["a token in the base that is none", { ldap_base: "ou=%x" }, /ldap_base.*%x is not available here/],
     [
       "a user in the base of shared folders",
       { ldap_base: "ou=%U", smmap_ldap_shared_filter: "(mail=%u)" },
-      /ldap_base.*shared folders have no %u/,
+      /ldap_base.*%u and %U have no value for shared folders/,
     ],
     [
       "paths of shared folders without rights",
       { smmap_ldap_shared_filter: "(cn=%f)" },
-      /smmap_ldap_acl_attribute.*who may post/,
+      /smmap_ldap_acl_attribute.*the right to post/,
     ],
-    ["an attribute that is none", { smmap_ldap_folder_attribute: "a b" }, /is no name of an attribute/],
-    ["the star for all attributes", { ldap_user_attribute: "*" }, /is no name of an attribute/],
-    ["a URL that is none", { ldap_uri: "ldap://a http://b" }, /http:\/\/b has to begin with/],
+    ["an attribute that is none", { smmap_ldap_folder_attribute: "a b" }, /is not an attribute name/],
+    ["the star for all attributes", { ldap_user_attribute: "*" }, /is not an attribute name/],
+    ["a URL that is none", { ldap_uri: "ldap://a http://b" }, /http:\/\/b must begin with/],
     ["an old protocol", { ldap_version: "2" }, /only version 3/],
     ["no connections", { smmap_pool_size: "0" }, /smmap_pool_size.*1 or more/],
     ["no time", { ldap_timeout: "0" }, /ldap_timeout.*greater than 0/],
-    ["a DN without a password", { ldap_bind_dn: "cn=a" }, /ldap_password.*is needed/],
-    ["a login without a mechanism", { ldap_id: "a" }, /ldap_id.*needs ldap_mech/],
-    ["PLAIN without an identity", { ldap_mech: "PLAIN", ldap_password: "x" }, /ldap_id.*is needed/],
-    ["PLAIN without a password", { ldap_mech: "PLAIN", ldap_id: "x" }, /ldap_password.*is needed/],
+    ["a DN without a password", { ldap_bind_dn: "cn=a" }, /ldap_password.*is required/],
+    ["a login without a mechanism", { ldap_id: "a" }, /ldap_id.*requires ldap_mech/],
+    ["PLAIN without an identity", { ldap_mech: "PLAIN", ldap_password: "x" }, /ldap_id.*is required/],
+    ["PLAIN without a password", { ldap_mech: "PLAIN", ldap_id: "x" }, /ldap_password.*is required/],
     ["a mechanism that we do not speak", { ldap_mech: "GSSAPI" }, /only EXTERNAL and PLAIN/],
-    ["a certificate without a key", { ldap_client_cert: "/a" }, /ldap_client_key.*is needed/],
-    ["a key without a certificate", { ldap_client_key: "/a" }, /ldap_client_cert.*is needed/],
+    ["a certificate without a key", { ldap_client_cert: "/a" }, /ldap_client_key.*is required/],
+    ["a key without a certificate", { ldap_client_key: "/a" }, /ldap_client_cert.*is required/],
     ["ciphers that are none", { ldap_ciphers: "NORMAL:%COMPAT" }, /ldap_ciphers.*OpenSSL/],
   ])("is found: %s", (_, conf, words) => {
     expect(() => optionsOf(conf)).toThrow(ConfigError);
@@ -231,12 +231,12 @@ describe("a mistake in the configuration", () => {
   });
 
   it("needs a URL", () => {
-    expect(() => parseLdapConf({ ldap_base: "dc=test" })).toThrow(/ldap_uri.*is needed/);
+    expect(() => parseLdapConf({ ldap_base: "dc=test" })).toThrow(/ldap_uri.*is required/);
   });
 });
 
 describe("a warning", () => {
-  const noUsage = "smmap_ldap_usage_attribute: without it no mailbox is ever over quota";
+  const noUsage = "smmap_ldap_usage_attribute: without it no mailbox is over quota";
 
   it("tells that no mailbox will be over quota", () => {
     expect(warningsOf({})).toEqual([expect.stringContaining(noUsage)]);
@@ -257,7 +257,7 @@ describe("a warning", () => {
         ldap_bind_dn: "cn=a",
         ldap_password: "secret",
       },
-      "ldap_password: goes to ldap://b.example in clear text",
+      "ldap_password: is sent to ldap://b.example in clear text",
     ],
   ])("tells %s", (_, conf, words) => {
     const others = warningsOf(conf).filter((line) => !line.startsWith(noUsage));
@@ -267,6 +267,6 @@ describe("a warning", () => {
 
   it("tells of a search from the root", () => {
     const { config } = parseLdapConf({ ldap_uri: "ldap://localhost" });
-    expect(config.warnings().join("\n")).toContain("ldap_base: without it the search begins at the root");
+    expect(config.warnings().join("\n")).toContain("ldap_base: without it searches begin at the root");
   });
 });

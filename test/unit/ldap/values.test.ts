@@ -25,17 +25,17 @@ describe("a URL of ldap_uri", () => {
   });
 
   it.each([
-    ["a.example", "is no URL"],
-    ["http://a.example", "has to begin with"],
+    ["a.example", "is not a URL"],
+    ["http://a.example", "must begin with"],
     ["ldap://", "has no host"],
-    ["ldap://a:b@c.example", "holds a login"],
+    ["ldap://a:b@c.example", "contains a login"],
     ["ldap://a.example/dc=x", "more than a host and a port"],
     ["ldap://a.example/?x", "more than a host and a port"],
-    ["ldap://a.example:99999", "is no URL"],
+    ["ldap://a.example:99999", "is not a URL"],
     ["ldapi://relative", "absolute path"],
     ["ldapi://%2Fa/b", "two paths"],
     ["ldapi://%zz", "malformed %"],
-    ["ldapi:", "has to look like"],
+    ["ldapi:", "must have the form"],
   ])("%s is not", (uri, words) => {
     expect(parseEndpoint(uri)).toContain(words);
   });
@@ -110,7 +110,7 @@ describe("rights", () => {
   });
 
   it.each(["anyone", "anyone whatever", "anyone lrs p", "-anyone LOOKUP", "anyone l+p"])("%j are none", (value) => {
-    expect(rightsFrom(["fred lrsp", value])).toEqual({ problem: `"${value}" gives no rights` });
+    expect(rightsFrom(["fred lrsp", value])).toEqual({ problem: `"${value}" is not a valid rights value` });
   });
 });
 
@@ -163,7 +163,7 @@ describe("an entry", () => {
   });
 
   it.each<[string, ...[string, ...string[]][]]>([
-    ["uid: name it so", ["uid", "a"]],
+    ["the name uid: use that name", ["uid", "a"]],
     ["a part of member;range=0-1499", ["member;range=0-1499", "a"]],
     ["Member twice", ["member", "a"], ["Member"]],
   ])("is refused where it has %s", (words, ...attributes) => {
