@@ -10,7 +10,7 @@ import { Daemon, DaemonFolder, type DaemonOptions, program } from "../../fixture
 import { SocketmapClient } from "../../fixtures/socketmap-client.ts";
 import { createNativeDatabase } from "../../fixtures/sqlite-database.ts";
 
-const isRoot = userInfo().uid === 0;
+if (userInfo().uid !== 0) throw new Error("these tests need root; see CONTRIBUTING.md");
 /** A user of every system, and its groups. */
 const USER = "mail";
 
@@ -71,7 +71,7 @@ async function ask(key = "fred"): Promise<string> {
   }
 }
 
-describe.skipIf(!isRoot)("root's rights", () => {
+describe("root's rights", () => {
   it.each([
     ["smmap_user", `smmap_user: ${USER}\ncyrus_user: nobody`, {}],
     ["cyrus_user", `cyrus_user: ${USER}`, {}],
@@ -138,7 +138,7 @@ describe.skipIf(!isRoot)("root's rights", () => {
   });
 });
 
-describe.skipIf(!isRoot)("smmapd check by root", () => {
+describe("smmapd check by root", () => {
   /** A database of one mailbox that root and a group may read; null: root only. */
   function makeDatabase(lines: string, group: string | null): void {
     const database = createNativeDatabase(folder.at("mailboxes.db"));
@@ -194,7 +194,7 @@ describe.skipIf(!isRoot)("smmapd check by root", () => {
   }
 });
 
-describe.skipIf(!isRoot)("sockets", () => {
+describe("sockets", () => {
   it("have the configured owner from the start", async () => {
     await start(`smmap_user: ${USER}\nsmmap_socket_owner: nobody\nsmmap_socket_group: daemon\nsmmap_socket_mode: 0620`);
     const { uid, gid, mode } = statSync(folder.socket);
@@ -253,13 +253,12 @@ describe("the folder of a socket", () => {
     expect(await refusal(`smmap_listen: ${folder.at("nowhere/smmap")}`)).toContain(
       `there is no folder ${folder.at("nowhere")}; create it`,
     );
-    if (!isRoot) return;
     const uid = Number(id("-u", USER));
     expect(await refusal("", { uid })).toContain(`no right to write in ${dirname(folder.socket)}`);
   });
 });
 
-it.skipIf(!isRoot)("a service that master(8) has started as root is refused", async () => {
+it("a service that master(8) has started as root is refused", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(folder.socket, resolve));
   const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;

@@ -1,7 +1,6 @@
 /** Several processes on the same sockets. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Daemon, DaemonFolder, type DaemonOptions } from "../../fixtures/daemon.ts";
@@ -110,7 +109,7 @@ describe("workers", () => {
     for (let i = 0; i < 20; i++) expect(await (await connect()).ask("+news")).toBe("OK +news");
   });
 
-  it.skipIf(userInfo().uid !== 0)("that cannot be started in a reload leave everything unchanged", async () => {
+  it("that cannot be started in a reload leave everything unchanged", async () => {
     const daemon = await start(2, "smmap_user: mail");
     const before = workersOf(daemon);
     // Sets the soft limit as the user of the daemon, mail, whose id is always 8.
@@ -222,7 +221,7 @@ describe("workers", () => {
     expect(daemon.text).toContain("smmap_workers: options -U and -T are for a single process");
   });
 
-  it.skipIf(userInfo().uid !== 0)("do not need to read files that only root may read", async () => {
+  it("do not need to read files that only root may read", async () => {
     folder.configure("smmap_workers: 3\nsmmap_user: mail");
     chmodSync(folder.configFile, 0o600);
     const daemon = new Daemon(folder);
