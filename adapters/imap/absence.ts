@@ -2,7 +2,8 @@
  * Confirms "Mailbox does not exist". A frontend of a murder proxies GETQUOTAROOT to the backend of the mailbox, whose
  * "Mailbox does not exist" can also mean that the mailbox has just been moved, or that the account is not an
  * administrator there. The frontend answers GETACL itself, so an absence requires that answer to both commands. (LIST
- * would serve as well, but Cyrus scans its whole list for a single name, and not every name can be written as a pattern.)
+ * would serve as well, but Cyrus scans its whole list for a single name, and not every name can be written as a
+ * pattern.)
  */
 import { StoreError } from "../../src/store/store.ts";
 import { isListed, type KnownMailboxes } from "./known-mailboxes.ts";
@@ -21,8 +22,8 @@ export async function confirmAbsence(
   if (session.absenceProblem !== null) {
     throw new StoreError("denied", `imap: absence cannot be confirmed: ${session.absenceProblem}`);
   }
-  // The name is checked after the known mailboxes: a frontend reloads its list while it serves, so an earlier answer may
-  // have been read from an empty list.
+  // The name is checked after the known mailboxes: a frontend reloads its list while it serves, so an earlier answer
+  // may have been read from an empty list.
   const wasChecked = await known.confirm(session, name);
   const needsRecheck = wasChecked || !isUnlisted;
   // GETACL of a shared folder may be refused.

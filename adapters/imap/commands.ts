@@ -1,9 +1,10 @@
 /**
  * One authenticated IMAP connection; the only file that depends on imapflow. The library has one command in flight at a
- * time and is written for mail clients. Members that its declarations omit are declared here and checked before first use.
+ * time and is written for mail clients. Members that its declarations omit are declared here and checked before first
+ * use.
  *
- * The library discards exceptions of handlers of untagged responses, so these handlers only collect. It also skips lines
- * that it cannot parse and reports them only in its log, so the log is evaluated.
+ * The library discards exceptions of handlers of untagged responses, so these handlers only collect. It also skips
+ * lines that it cannot parse and reports them only in its log, so the log is evaluated.
  */
 import { ImapFlow, type Logger } from "imapflow";
 import { LoginError, readTlsFiles, TIMER_MAX } from "../../src/store/kit/index.ts";
@@ -145,9 +146,9 @@ export class ImapConnection {
   }
 
   /**
-   * Sends one command and collects the untagged responses with the given names. Rejects with StoreError unless the command
-   * completes with OK or NO; the connection is then closed, except after a tagged BAD. An OK after an unparsable line also
-   * rejects, because that line may have been one of these responses.
+   * Sends one command and collects the untagged responses with the given names. Rejects with StoreError unless the
+   * command completes with OK or NO; the connection is then closed, except after a tagged BAD. An OK after an
+   * unparsable line also rejects, because that line may have been one of these responses.
    */
   async command(
     name: string,
@@ -261,7 +262,8 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object, 
     auth: {
       user: login.user,
       pass: login.password,
-      // Only PLAIN has an authorization identity; imapflow would fall back to AUTH=LOGIN or LOGIN if PLAIN is not offered.
+      // Only PLAIN has an authorization identity; imapflow would fall back to AUTH=LOGIN or LOGIN if PLAIN is not
+      // offered.
       ...(login.userid === null ? {} : { authzid: login.userid, loginMethod: "AUTH=PLAIN" }),
     },
     tls,

@@ -1,6 +1,7 @@
 /**
- * Exact STORAGE usage in octets. IMAP reports it in units of 1024 octets, rounded down, so a usage that is reported as equal
- * to the limit may exceed it by up to 1023 octets. An administrator of Cyrus can add up the sizes of the mailboxes instead.
+ * Exact STORAGE usage in octets. IMAP reports it in units of 1024 octets, rounded down, so a usage that is reported as
+ * equal to the limit may exceed it by up to 1023 octets. An administrator of Cyrus can add up the sizes of the
+ * mailboxes instead.
  */
 import type { QuotaUsage } from "../../src/store/store.ts";
 import type { ImapConnection } from "./commands.ts";

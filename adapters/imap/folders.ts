@@ -11,8 +11,8 @@ interface Listed {
 }
 
 /**
- * All folders of the user. Of the shared folders, only those below a first level that differs at most in case, because a
- * server may have very many.
+ * All folders of the user. Of the shared folders, only those below a first level that differs at most in case, because
+ * a server may have very many.
  */
 export async function foldersBeside(session: Session, mailbox: MailboxId): Promise<FolderPaths> {
   const [first = "", owner] = mailbox.folders;

@@ -1,13 +1,14 @@
 /**
- * Checks that a server still lists mailboxes that it listed earlier. A server that lost its list of mailboxes (mailboxes.db),
- * wholly or in part, answers "Mailbox does not exist" for lost mailboxes as for unknown addresses. An absence is therefore
- * accepted only while known mailboxes exist: a few names that look-ups have found are kept and checked again.
+ * Checks that a server still lists mailboxes that it listed earlier. A server that lost its list of mailboxes
+ * (mailboxes.db), wholly or in part, answers "Mailbox does not exist" for lost mailboxes as for unknown addresses. An
+ * absence is therefore accepted only while known mailboxes exist: a few names that look-ups have found are kept and
+ * checked again.
  *
- * A name that was found twice, at least ESTABLISHED_AFTER apart, is established; all established names must exist. All are
- * checked on each new connection, because a list is lost and restored while its server is stopped; after that, one of them
- * (round robin) per RECHECK_AFTER. In a murder, one is checked for each absence, because a frontend's list is cleared and
- * reloaded while it serves. While no name is established, one candidate must exist. A look-up has exclusive use of its
- * connection, so at most one check runs on a connection.
+ * A name that was found twice, at least ESTABLISHED_AFTER apart, is established; all established names must exist. All
+ * are checked on each new connection, because a list is lost and restored while its server is stopped; after that, one
+ * of them (round robin) per RECHECK_AFTER. In a murder, one is checked for each absence, because a frontend's list is
+ * cleared and reloaded while it serves. While no name is established, one candidate must exist. A look-up has exclusive
+ * use of its connection, so at most one check runs on a connection.
  */
 import { type Log, StoreError } from "../../src/store/store.ts";
 import type { ImapConnection } from "./commands.ts";
@@ -60,9 +61,9 @@ export class KnownMailboxes {
   }
 
   /**
-   * Resolves if the other known mailboxes still exist, so that the absence of `absent` can be accepted, and removes `absent`
-   * from the known names. The result is true if the server was queried, false if a recent check was still valid. Rejects
-   * with StoreError if a known mailbox is missing.
+   * Resolves if the other known mailboxes still exist, so that the absence of `absent` can be accepted, and removes
+   * `absent` from the known names. The result is true if the server was queried, false if a recent check was still
+   * valid. Rejects with StoreError if a known mailbox is missing.
    */
   async confirm(session: Session, absent: string): Promise<boolean> {
     const { connection } = session;
@@ -153,8 +154,8 @@ export class KnownMailboxes {
 }
 
 /**
- * Whether the server's list contains a mailbox. An administrator sees every mailbox, and a frontend of a murder answers both
- * commands from its own list.
+ * Whether the server's list contains a mailbox. An administrator sees every mailbox, and a frontend of a murder answers
+ * both commands from its own list.
  */
 export async function isListed(
   { connection, isAdministrator }: Session,

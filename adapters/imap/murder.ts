@@ -1,6 +1,6 @@
 /**
- * The role of a server in a Cyrus murder. A frontend lists the mailboxes of all backends. A backend of a standard murder lists
- * only its own, so it reports most users of the site as nonexistent.
+ * The role of a server in a Cyrus murder. A frontend lists the mailboxes of all backends. A backend of a standard
+ * murder lists only its own, so it reports most users of the site as nonexistent.
  */
 import { StoreError } from "../../src/store/store.ts";
 import type { Completion, ImapConnection } from "./commands.ts";
@@ -11,8 +11,8 @@ import { metadataValues } from "./responses.ts";
 const FREE_SPACE = "/shared/vendor/cmu/cyrus-imapd/freespace";
 
 /**
- * Why an absence on this server cannot be accepted because of its role; null: the role does not prevent it. Rejects with
- * "denied" for a backend unless smmap_imap_murder allows it.
+ * Why an absence on this server cannot be accepted because of its role; null: the role does not prevent it. Rejects
+ * with "denied" for a backend unless smmap_imap_murder allows it.
  * @param capabilities in upper case
  * @param configuredRole smmap_imap_murder
  */

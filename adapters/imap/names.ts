@@ -1,6 +1,6 @@
 /**
- * Mailbox names as an administrator writes them in IMAP commands: "user/fred/Lists@dom.test". Cyrus' lib/mboxname.c defines
- * how they are derived from internal names; the domain is at the end.
+ * Mailbox names as an administrator writes them in IMAP commands: "user/fred/Lists@dom.test". Cyrus' lib/mboxname.c
+ * defines how they are derived from internal names; the domain is at the end.
  */
 import { encodeModifiedUtf7, type MailboxId } from "../../src/store/store.ts";
 
@@ -14,8 +14,8 @@ export interface Naming {
 }
 
 /**
- * The name of a mailbox: the user in Unicode, folders in modified UTF-7. null: no mailbox can have the name for this address;
- * an approximate name could be that of another user.
+ * The name of a mailbox: the user in Unicode, folders in modified UTF-7. null: no mailbox can have the name for this
+ * address; an approximate name could be that of another user.
  */
 export function mailboxName(mailbox: MailboxId, naming: Naming): string | null {
   const { separator, sharedPrefix, defaultDomain } = naming;
@@ -33,7 +33,9 @@ export function mailboxName(mailbox: MailboxId, naming: Naming): string | null {
   return domain === null ? name : `${name}@${domain}`;
 }
 
-/** One level; Cyrus treats "." and "^" in it as the same character, and the separator determines which one is written. */
+/**
+ * One level; Cyrus treats "." and "^" in it as the same character, and the separator determines which one is written.
+ */
 function writeLevel(level: string, separator: Naming["separator"]): string | null {
   if (separator === ".") return level.replaceAll(".", "^");
   return level.includes("/") ? null : level.replaceAll("^", ".");

@@ -50,7 +50,9 @@ export interface KeepAlive {
 }
 
 const DEFAULT_PORT = { tls: 993, starttls: 143, plain: 143 } as const;
-/** Milliseconds; default of tcp_keepalive_time on Linux, tcp(7). Set explicitly, because the library sets a shorter one. */
+/**
+ * Milliseconds; default of tcp_keepalive_time on Linux, tcp(7). Set explicitly, because the library sets a shorter one.
+ */
 const SYSTEM_IDLE = 7_200_000;
 /** The options for TlsFiles. */
 export const TLS_KEYS: TlsKeys = {
@@ -143,8 +145,8 @@ function readLogin(config: ConfigReader, host: string): Login {
 }
 
 /**
- * Cyrus qualifies names without a domain by the domain of the account, so an account of another domain would return facts
- * about other users.
+ * Cyrus qualifies names without a domain by the domain of the account, so an account of another domain would return
+ * facts about other users.
  */
 function rejectForeignIdentity(config: ConfigReader, key: string, identity: string): void {
   const at = identity.lastIndexOf("@");

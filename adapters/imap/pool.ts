@@ -1,11 +1,12 @@
 /**
- * A connection pool. Each look-up has exclusive use of a connection; look-ups that find no free connection wait in a FIFO
- * queue. Connections are opened on demand and kept.
+ * A connection pool. Each look-up has exclusive use of a connection; look-ups that find no free connection wait in a
+ * FIFO queue. Connections are opened on demand and kept.
  *
- * A frontend of a murder blocks a connection while the backend of the mailbox hangs, although other backends respond. Work
- * that runs for longer than `slowAfter` is therefore slow, and so is later work with the same key until one run is fast.
- * For each connection with slow work, additional connections beyond the pool's size are opened for waiting look-ups. While
- * there is slow work, work with a slow key has lower priority, one connection per key, and at most half of all connections.
+ * A frontend of a murder blocks a connection while the backend of the mailbox hangs, although other backends respond.
+ * Work that runs for longer than `slowAfter` is therefore slow, and so is later work with the same key until one run is
+ * fast. For each connection with slow work, additional connections beyond the pool's size are opened for waiting
+ * look-ups. While there is slow work, work with a slow key has lower priority, one connection per key, and at most half
+ * of all connections.
  */
 import type { Connector } from "../../src/store/kit/index.ts";
 import { StoreError } from "../../src/store/store.ts";
@@ -43,7 +44,9 @@ interface Waiter<Connection> {
 
 type Work<Connection, T> = (connection: Connection) => Promise<T>;
 
-/** Maximum length of the queue. A connection serves about a thousand look-ups per second, so the wait is about a second. */
+/**
+ * Maximum length of the queue. A connection serves about a thousand look-ups per second, so the wait is about a second.
+ */
 const WAITING_MAX = 1_000;
 /** Additional connections per connection with slow work; the next look-ups in the queue may be slow as well. */
 const OPENED_FOR_SLOW = 4;
@@ -66,8 +69,9 @@ export class ConnectionPool<Connection> {
   }
 
   /**
-   * Runs `work` with exclusive use of a connection, and once more with another one if the first is lost. Rejects immediately
-   * with the signal's reason when it fires; work that has begun continues, because its responses are still outstanding.
+   * Runs `work` with exclusive use of a connection, and once more with another one if the first is lost. Rejects
+   * immediately with the signal's reason when it fires; work that has begun continues, because its responses are still
+   * outstanding.
    * @param key subject of the work; work with the same key is expected to be equally slow
    */
   use<T>(work: Work<Connection, T>, signal: AbortSignal, key = ""): Promise<T> {
@@ -195,7 +199,10 @@ export class ConnectionPool<Connection> {
     return count;
   }
 
-  /** While no connection is open, one at a time is opened, so that an unreachable server causes one attempt and one log line. */
+  /**
+   * While no connection is open, one at a time is opened, so that an unreachable server causes one attempt and one log
+   * line.
+   */
   #mayOpen(): boolean {
     const opening = this.#slots.filter(({ state }) => state === "opening").length;
     if (opening >= this.#waiting.length || (opening > 0 && !this.#isConnected())) return false;

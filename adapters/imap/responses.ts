@@ -1,6 +1,6 @@
 /**
- * Interprets untagged responses: QUOTAROOT and QUOTA (RFC 9208), ACL and MYRIGHTS (RFC 4314), CAPABILITY, LIST, NAMESPACE
- * and METADATA. A missing or malformed response is an error, never "no quota" or "no rights".
+ * Interprets untagged responses: QUOTAROOT and QUOTA (RFC 9208), ACL and MYRIGHTS (RFC 4314), CAPABILITY, LIST,
+ * NAMESPACE and METADATA. A missing or malformed response is an error, never "no quota" or "no rights".
  */
 import { posterRights } from "../../src/store/kit/index.ts";
 import { type QuotaUsage, StoreError } from "../../src/store/store.ts";

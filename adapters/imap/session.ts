@@ -1,6 +1,6 @@
 /**
- * A connection and the permissions of its account. Without them, "Mailbox does not exist" could also mean that the account may
- * not see the mailbox.
+ * A connection and the permissions of its account. Without them, "Mailbox does not exist" could also mean that the
+ * account may not see the mailbox.
  */
 import { StoreError } from "../../src/store/store.ts";
 import type { Completion, ImapConnection, Response } from "./commands.ts";
@@ -23,10 +23,15 @@ export interface Session {
 
 /** Name of a nonexistent quota root, by which administrators are recognized: only they may query it. */
 const UNKNOWN_ROOT = "smmapd-admin-probe";
-/** Capability of Cyrus since 2.3 for RFC 4314; other servers have the letters in another order, or no such capability. */
+/**
+ * Capability of Cyrus since 2.3 for RFC 4314; other servers have the letters in another order, or no such capability.
+ */
 const CYRUS_RIGHTS = "RIGHTS=KXTE";
 
-/** Queries the server's role, its naming of mailboxes and the account's permissions. Rejects with "denied" if they are unsuitable. */
+/**
+ * Queries the server's role, its naming of mailboxes and the account's permissions. Rejects with "denied" if they are
+ * unsuitable.
+ */
 export async function probeAccount(
   connection: ImapConnection,
   server: ImapServer,

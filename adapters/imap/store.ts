@@ -1,7 +1,7 @@
 /**
- * Mailboxes of a live Cyrus server, queried over IMAP as its administrator. A user's mailbox takes one GETQUOTAROOT, which
- * shows existence and quota; its ACL is irrelevant. For a shared folder, the rights are queried as well. An absence must be
- * confirmed.
+ * Mailboxes of a live Cyrus server, queried over IMAP as its administrator. A user's mailbox takes one GETQUOTAROOT,
+ * which shows existence and quota; its ACL is irrelevant. For a shared folder, the rights are queried as well. An
+ * absence must be confirmed.
  */
 import { acceptsPosting, Connector, EndpointHealth, LoginBackoff, ThrottledLog } from "../../src/store/kit/index.ts";
 import {
@@ -35,7 +35,9 @@ import {
 } from "./session.ts";
 
 const ABSENT: MailboxFacts = { exists: false };
-/** Milliseconds. Cyrus closes idle sessions after 30 minutes at the earliest; firewalls drop idle connections sooner. */
+/**
+ * Milliseconds. Cyrus closes idle sessions after 30 minutes at the earliest; firewalls drop idle connections sooner.
+ */
 const PROBE_EVERY = 60_000;
 /** Fraction of the deadline of a look-up after which it is slow; the rest remains for waiting look-ups. */
 const SLOW_FRACTION = 0.125;

@@ -1,6 +1,6 @@
 /**
- * A wrapper around every store, so that adapters stay simple: a deadline for each look-up, conversion of errors to StoreError,
- * validation of answers, a circuit breaker and a single close. An invalid answer is an error.
+ * A wrapper around every store, so that adapters stay simple: a deadline for each look-up, conversion of errors to
+ * StoreError, validation of answers, a circuit breaker and a single close. An invalid answer is an error.
  */
 import { type BreakerSettings, CircuitBreaker } from "./circuit-breaker.ts";
 import { Deadlines } from "./kit/deadlines.ts";
@@ -218,8 +218,8 @@ function closed(name: string): StoreError {
 }
 
 /**
- * Any other error is a bug in the adapter (`internal`). A StoreError of another copy of this package is recognized by its name
- * and code.
+ * Any other error is a bug in the adapter (`internal`). A StoreError of another copy of this package is recognized by
+ * its name and code.
  */
 function asStoreError(error: unknown, name: string): StoreError {
   if (error instanceof StoreError) return error;

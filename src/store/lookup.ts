@@ -1,9 +1,9 @@
 import type { LookupOptions } from "./store.ts";
 
 /**
- * A look-up that can be cancelled. An AbortController costs more than the answer of a fast store, so it is created when the
- * signal is first read. A child look-up is cancelled with its parent, and can be cancelled separately: the deadline of one
- * store must not cancel a look-up in the next store.
+ * A look-up that can be cancelled. An AbortController costs more than the answer of a fast store, so it is created when
+ * the signal is first read. A child look-up is cancelled with its parent, and can be cancelled separately: the deadline
+ * of one store must not cancel a look-up in the next store.
  */
 export class Lookup implements LookupOptions {
   readonly #parent: LookupOptions | null;

@@ -1,9 +1,9 @@
 /**
  * The contract between the daemon and a mailbox store; published as "smmapd/store".
  *
- * A store reports facts and makes no decisions. An absence ({ exists: false }) makes a mail server bounce permanently, so it
- * requires an explicit statement of the backend. Every other problem is an error, and every error is a temporary failure. A
- * store never reports an error as an absence.
+ * A store reports facts and makes no decisions. An absence ({ exists: false }) makes a mail server bounce permanently,
+ * so it requires an explicit statement of the backend. Every other problem is an error, and every error is a temporary
+ * failure. A store never reports an error as an absence.
  */
 
 import type { FolderPaths, MailboxFacts, MailboxId, QuotaUsage } from "../engine/mailbox.ts";
@@ -22,7 +22,10 @@ export { decodeModifiedUtf7, encodeModifiedUtf7, internalName } from "../engine/
 
 /** Options of one look-up. */
 export interface LookupOptions {
-  /** Fires at the deadline, on disconnection of the client and at shutdown. Created when first read; read it only to wait. */
+  /**
+   * Fires at the deadline, on disconnection of the client and at shutdown. Created when first read; read it only to
+   * wait.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -42,23 +45,28 @@ export interface StoreCapabilities {
 
 /**
  * An open store. Safe for concurrent calls; connects on first use and reconnects by itself. The daemon wraps it in
- * GuardedStore (deadline, error conversion, a single close), so an adapter needs no timers, error conversion or close-once
- * logic.
+ * GuardedStore (deadline, error conversion, a single close), so an adapter needs no timers, error conversion or
+ * close-once logic.
  */
 export interface MailboxStore {
   /** Name for logs, such as "sqlite". */
   readonly name: string;
   readonly capabilities: StoreCapabilities;
-  /** Facts, including an absence; synchronous if possible. Throws or rejects, preferably with StoreError, on any failure. */
+  /**
+   * Facts, including an absence; synchronous if possible. Throws or rejects, preferably with StoreError, on any
+   * failure.
+   */
   lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts>;
   /**
-   * Paths of folders below the same INBOX or the shared root: at least all that differ from this one only in case; others are
-   * ignored. Used for smmap_detail_ignore_case; omitted if the backend cannot list folders. Throws or rejects like lookup.
+   * Paths of folders below the same INBOX or the shared root: at least all that differ from this one only in case;
+   * others are ignored. Used for smmap_detail_ignore_case; omitted if the backend cannot list folders. Throws or
+   * rejects like lookup.
    */
   similarFolders?(mailbox: MailboxId, options: LookupOptions): FolderPaths | Promise<FolderPaths>;
   /**
-   * Version of the data, for a store that detects changes: a number that is constant as long as every answer is, so that
-   * answers can be cached; null: unknown at the moment. Called for each request, so it must be very cheap. Throws like lookup.
+   * Version of the data, for a store that detects changes: a number that is constant as long as every answer is, so
+   * that answers can be cached; null: unknown at the moment. Called for each request, so it must be very cheap. Throws
+   * like lookup.
    */
   dataVersion?(): number | null;
   /** Resolves if the backend responds; rejects like lookup. */

@@ -1,6 +1,6 @@
 /**
- * Answers of a store by mailbox, each with a time to live. Positive and negative answers are kept apart and bounded (LRU),
- * so that an attack with unknown names evicts no mailbox that exists.
+ * Answers of a store by mailbox, each with a time to live. Positive and negative answers are kept apart and bounded
+ * (LRU), so that an attack with unknown names evicts no mailbox that exists.
  */
 import { LRUCache } from "lru-cache";
 import { decide } from "../../engine/verdict.ts";

@@ -1,6 +1,7 @@
 /**
- * A cache around a store: fresh answers are served from memory, equal look-ups in flight are coalesced (single flight), and
- * look-ups of unknown names are limited, so that known mailboxes do not queue behind an attack. Failures are not cached.
+ * A cache around a store: fresh answers are served from memory, equal look-ups in flight are coalesced (single flight),
+ * and look-ups of unknown names are limited, so that known mailboxes do not queue behind an attack. Failures are not
+ * cached.
  */
 import { decide } from "../../engine/verdict.ts";
 import { Deadlines } from "../kit/deadlines.ts";
@@ -36,8 +37,8 @@ export interface CacheCounts {
 }
 
 /**
- * Maximum number of concurrent look-ups of names that are not cached as existing. The others queue here and not in the store,
- * where refreshes of known mailboxes would queue behind the names of an attack.
+ * Maximum number of concurrent look-ups of names that are not cached as existing. The others queue here and not in the
+ * store, where refreshes of known mailboxes would queue behind the names of an attack.
  */
 const UNKNOWN_KEYS_MAX = 64;
 /** Lower bound where the store serves fewer, so that the circuit breaker sees enough parallel failures to open. */
@@ -114,9 +115,9 @@ export class CachedStore implements MailboxStore {
   }
 
   /**
-   * Waits for an equal look-up that began before this one. Its answer may predate this request and would then refuse mail to a
-   * mailbox that was created in between, so a refusal that may not be cached is looked up again. A look-up that is in flight at
-   * that time began after this request and is shared.
+   * Waits for an equal look-up that began before this one. Its answer may predate this request and would then refuse
+   * mail to a mailbox that was created in between, so a refusal that may not be cached is looked up again. A look-up
+   * that is in flight at that time began after this request and is shared.
    */
   async #coalesce(key: string, mailbox: MailboxId, inFlight: Promise<MailboxFacts>): Promise<MailboxFacts> {
     const facts = await inFlight;
@@ -137,7 +138,9 @@ export class CachedStore implements MailboxStore {
     });
   }
 
-  /** Queries the store: immediately for a mailbox that is known to exist, otherwise within the limit for unknown names. */
+  /**
+   * Queries the store: immediately for a mailbox that is known to exist, otherwise within the limit for unknown names.
+   */
   #refresh(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
     if (cached?.facts.exists === true) return this.#query(key, mailbox, cached);
     return this.#unknownKeys.isFree ? this.#queryUnknown(key, mailbox, cached) : this.#enqueueUnknown(key, mailbox);

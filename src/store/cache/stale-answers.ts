@@ -1,6 +1,6 @@
 /**
- * Serve-stale (smmap_cache_stale_ttl): serves an expired answer if the look-up fails (stale-if-error, RFC 5861) or is slow
- * (RFC 8767 section 5). Only answers that accept mail are served stale, never a refusal.
+ * Serve-stale (smmap_cache_stale_ttl): serves an expired answer if the look-up fails (stale-if-error, RFC 5861) or is
+ * slow (RFC 8767 section 5). Only answers that accept mail are served stale, never a refusal.
  */
 import { decide } from "../../engine/verdict.ts";
 import { Deadlines } from "../kit/deadlines.ts";
@@ -18,7 +18,10 @@ export interface StaleOptions {
   readonly log: Log;
 }
 
-/** Fraction of the deadline after which a stale answer is served; Exim's timeout of 5 s is hardly longer than the deadline. */
+/**
+ * Fraction of the deadline after which a stale answer is served; Exim's timeout of 5 s is hardly longer than the
+ * deadline.
+ */
 const SLOW_SHARE = 0.25;
 /** Milliseconds between two log lines. */
 const LOG_INTERVAL = 10_000;
@@ -61,8 +64,8 @@ export class StaleAnswers {
   }
 
   /**
-   * The renewed answer, or the stale one after SLOW_SHARE of the deadline, or immediately if another look-up was slow recently.
-   * The renewal continues, so that its answer is cached.
+   * The renewed answer, or the stale one after SLOW_SHARE of the deadline, or immediately if another look-up was slow
+   * recently. The renewal continues, so that its answer is cached.
    * @param isCurrent false: the cache was purged meanwhile, so the stale answer may no longer be served
    */
   whileSlow(renewal: Promise<MailboxFacts>, answer: CachedAnswer, isCurrent: () => boolean): Promise<MailboxFacts> {

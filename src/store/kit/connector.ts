@@ -1,9 +1,9 @@
 /**
- * Maintains one connection of a store to the first of several endpoints that accepts it. The connection is opened once for
- * all concurrent callers and reopened after a loss (reconnect backoff, exponential with jitter).
+ * Maintains one connection of a store to the first of several endpoints that accepts it. The connection is opened once
+ * for all concurrent callers and reopened after a loss (reconnect backoff, exponential with jitter).
  *
- * During the backoff, `get` rejects immediately with the last error, so an unreachable server does not cost each look-up its
- * deadline. On another endpoint than the first, the preferred ones are tried in the background (fail back).
+ * During the backoff, `get` rejects immediately with the last error, so an unreachable server does not cost each
+ * look-up its deadline. On another endpoint than the first, the preferred ones are tried in the background (fail back).
  */
 import { type Log, StoreError } from "../store.ts";
 import type { EndpointHealth } from "./endpoint-health.ts";
@@ -14,8 +14,8 @@ export interface ConnectorOptions<Endpoint, Connection> {
   /** In order of preference; at least one. */
   readonly endpoints: readonly Endpoint[];
   /**
-   * Opens a connection that is ready for use. It must have a timeout of its own and stop when the signal fires. Rejects with
-   * LoginError if the server refuses the login.
+   * Opens a connection that is ready for use. It must have a timeout of its own and stop when the signal fires. Rejects
+   * with LoginError if the server refuses the login.
    */
   connect(endpoint: Endpoint, signal: AbortSignal): Promise<Connection>;
   /** Closes a connection immediately. Must not throw. */
@@ -78,9 +78,9 @@ export class Connector<Endpoint, Connection> {
   }
 
   /**
-   * Repeats `task` on another endpoint after the current server answered that it cannot serve. On success, switches over and
-   * retires `from`. On failure, keeps `from`, because the request may be the cause. With one endpoint, tries a new connection
-   * to it. No trial runs during the backoff after a failed one.
+   * Repeats `task` on another endpoint after the current server answered that it cannot serve. On success, switches
+   * over and retires `from`. On failure, keeps `from`, because the request may be the cause. With one endpoint, tries a
+   * new connection to it. No trial runs during the backoff after a failed one.
    * @param error the server's answer; the result rejects with it if no other endpoint can be tried
    */
   async failOver<T>(from: Connection, error: StoreError, task: (connection: Connection) => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 /**
- * Records servers of a store that accept connections and then answer that they cannot serve: busy, unavailable, a replica
- * during its initialization. Shared by all connections of a store.
+ * Records servers of a store that accept connections and then answer that they cannot serve: busy, unavailable, a
+ * replica during its initialization. Shared by all connections of a store.
  */
 
 /**

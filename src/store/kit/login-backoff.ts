@@ -44,9 +44,9 @@ export class LoginBackoff {
   }
 
   /**
-   * Connects and logs in by `login`, which rejects with LoginError if the server refuses. During the wait after a refusal, it
-   * rejects immediately with that LoginError. Logins at one server are serialized and share a refusal, so that the connections
-   * of a pool do not all present the same wrong password.
+   * Connects and logs in by `login`, which rejects with LoginError if the server refuses. During the wait after a
+   * refusal, it rejects immediately with that LoginError. Logins at one server are serialized and share a refusal, so
+   * that the connections of a pool do not all present the same wrong password.
    * @param server name for log lines, such as "ldap://a.example"
    */
   async attempt<T>(server: string, login: () => Promise<T>): Promise<T> {

@@ -5,8 +5,8 @@ export interface ThrottleOptions {
   /** Milliseconds between two lines of one subject; 60,000 by default. Infinity: each subject is logged once. */
   readonly interval?: number;
   /**
-   * Maximum number of subjects in memory; 1,000 by default. While as many have been logged within the interval, lines of
-   * further subjects are suppressed, because subjects may contain input of clients or servers.
+   * Maximum number of subjects in memory; 1,000 by default. While as many have been logged within the interval, lines
+   * of further subjects are suppressed, because subjects may contain input of clients or servers.
    */
   readonly maxSubjects?: number;
   /** Whether a line ends with the number of lines of its subject that were suppressed before it. */

@@ -24,7 +24,10 @@ export interface TlsMaterial {
   readonly key?: string;
 }
 
-/** Reads the files. Rejects with StoreError if one cannot be read. @param store name of the store, for error messages */
+/**
+ * Reads the files. Rejects with StoreError if one cannot be read.
+ * @param store name of the store, for error messages
+ */
 export async function readTlsFiles(files: TlsFiles, keys: TlsKeys, store: string): Promise<TlsMaterial> {
   const read = async (which: keyof TlsFiles): Promise<string | null> => {
     const path = files[which];
