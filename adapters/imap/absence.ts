@@ -1,16 +1,17 @@
 /**
- * When "Mailbox does not exist" is a fact. A frontend of a murder passes GETQUOTAROOT on to the backend that holds the
- * mailbox, and what it gets back also means that the mailbox has just been moved, or that the account is no
- * administrator there. GETACL is answered by the frontend itself, so both have to say it. (LIST would do as well, but
- * Cyrus goes through its whole list for a single name, and a pattern cannot hold every name.)
+ * Confirms "Mailbox does not exist". A frontend of a murder proxies GETQUOTAROOT to the backend of the mailbox, whose
+ * "Mailbox does not exist" can also mean that the mailbox has just been moved, or that the account is not an
+ * administrator there. The frontend answers GETACL itself, so an absence requires that answer to both commands. (LIST
+ * would serve as well, but Cyrus scans its whole list for a single name, and not every name can be written as a
+ * pattern.)
  */
 import { StoreError } from "../../src/store/store.ts";
-import { isShown, type KnownMailboxes } from "./known-mailboxes.ts";
+import { isListed, type KnownMailboxes } from "./known-mailboxes.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Resolves where it is a fact that a mailbox is absent. Rejects with StoreError where it is not.
- * @param isUnlisted whether the server said so of its own list of mailboxes, in answer to GETACL or MYRIGHTS
+ * Resolves if the mailbox is certainly absent; rejects with StoreError if that cannot be confirmed.
+ * @param isUnlisted true: the absence was read from the server's own list of mailboxes, by GETACL or MYRIGHTS
  */
 export async function confirmAbsence(
   session: Session,
@@ -18,26 +19,26 @@ export async function confirmAbsence(
   known: KnownMailboxes,
   isUnlisted: boolean,
 ): Promise<void> {
-  if (session.absenceDoubt !== null) {
-    throw new StoreError("denied", `imap: an absent mailbox is no fact: ${session.absenceDoubt}`);
+  if (session.absenceProblem !== null) {
+    throw new StoreError("denied", `imap: absence cannot be confirmed: ${session.absenceProblem}`);
   }
-  // The name comes last: a frontend fetches its list anew while it serves, so what was said before the known mailboxes
-  // were shown may have been said of an empty list.
-  const wasAsked = await known.confirm(session, name);
-  const isAskedAgain = wasAsked || !isUnlisted;
+  // The name is checked after the known mailboxes: a frontend reloads its list while it serves, so an earlier answer
+  // may have been read from an empty list.
+  const wasChecked = await known.confirm(session, name);
+  const needsRecheck = wasChecked || !isUnlisted;
   // GETACL of a shared folder may be refused.
   const command = isUnlisted || !session.isAdministrator ? "MYRIGHTS" : "GETACL";
-  if (isAskedAgain && (await isShown(session, name, command))) throw contradiction(session);
+  if (needsRecheck && (await isListed(session, name, command))) throw contradiction(session);
 }
 
-/** The server's list of mailboxes has a mailbox of which the server that holds it says that it does not exist. */
+/** The server's list contains a mailbox that its backend reports as nonexistent. */
 export class ContradictionError extends StoreError {}
 
-/** Without the mailbox' name, so that the log shows a fault of the murder once and not for each user. */
+/** The message omits the mailbox's name, so that a fault of the murder is logged once and not for each user. */
 export function contradiction({ server: { host, login } }: Session): ContradictionError {
   return new ContradictionError(
     "denied",
-    `imap: ${host} lists a mailbox of which the server that holds it says that it does not exist: either it is being ` +
-      `moved, or ${login.userid ?? login.user} is missing from admins in the imapd.conf of that backend`,
+    `imap: ${host} lists a mailbox that its backend reports as nonexistent: either it is being moved, or ` +
+      `${login.userid ?? login.user} is missing from admins in the imapd.conf of that backend`,
   );
 }

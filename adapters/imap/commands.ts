@@ -1,16 +1,17 @@
 /**
- * One IMAP connection, logged in: the only file that knows imapflow. The library keeps one command in flight and was
- * made for mail clients; what we use of it beyond its declarations is declared here and checked before the first use.
+ * One authenticated IMAP connection; the only file that depends on imapflow. The library has one command in flight at a
+ * time and is written for mail clients. Members that its declarations omit are declared here and checked before first
+ * use.
  *
- * Two of its habits matter: it swallows what a handler of untagged responses throws, so they are only collected here;
- * and it skips lines that it cannot parse, which only its log tells of, so that is listened to.
+ * The library discards exceptions of handlers of untagged responses, so these handlers only collect. It also skips
+ * lines that it cannot parse and reports them only in its log, so the log is evaluated.
  */
 import { ImapFlow, type Logger } from "imapflow";
 import { LoginError, readTlsFiles, TIMER_MAX } from "../../src/store/kit/index.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { type ImapServer, TLS_KEYS } from "./options.ts";
 
-/** An argument or a part of a response: text, NIL, a list. Bytes of a literal are read as UTF-8. */
+/** An argument or a part of a response: text, NIL or a list. Literals are decoded as UTF-8. */
 export type Value = string | null | readonly Value[];
 
 /** An untagged response. */
@@ -20,18 +21,18 @@ export interface Response {
   readonly values: readonly Value[];
 }
 
-/** How a command ended; what is neither of these is an error. */
+/** Completion of a command; any other outcome is an error. */
 export type Completion =
   | { readonly status: "OK"; readonly responses: readonly Response[] }
   /** @param code response code such as NONEXISTENT (RFC 5530), null without one */
   | { readonly status: "NO"; readonly text: string; readonly code: string | null };
 
 export interface ConnectOptions {
-  /** Milliseconds for everything until the login is done. */
+  /** Milliseconds until the connection is authenticated. */
   readonly connectTimeout: number;
-  /** Milliseconds that a command may take; then the connection is given up, for a late answer could be taken for another. */
+  /** Milliseconds for a command; the connection is then closed, because a late answer could match the next command. */
   readonly commandTimeout: number;
-  /** Called once, when the connection is gone for whatever reason. */
+  /** Called once, when the connection has ended for any reason. */
   readonly onLost: () => void;
 }
 
@@ -45,7 +46,7 @@ type Token =
   | null
   | undefined;
 
-/** An entry of imapflow's log: a line of the server's that was skipped, if `src` is "s". */
+/** An entry of imapflow's log; with `src` "s", a line of the server that was skipped. */
 interface LogEntry {
   readonly src?: string;
   /** The beginning of the line. */
@@ -56,9 +57,9 @@ interface Untagged {
   readonly attributes?: readonly Token[];
 }
 
-/** Members of imapflow's client that its declarations leave out or narrow. */
+/** Members of imapflow's client that its declarations omit or narrow. */
 interface ClientInternals {
-  /** Commands that the client sends of its own accord are looked up here; those that are missing are left out. */
+  /** The commands that the client sends by itself are looked up here; missing ones are not sent. */
   commands: ReadonlyMap<string, unknown>;
   exec(
     command: string,
@@ -66,13 +67,13 @@ interface ClientInternals {
     options: { readonly untagged: Readonly<Record<string, (response: Untagged) => void>> },
   ): Promise<{ next(): void }>;
   readonly socket: { setKeepAlive(enabled: boolean, delay: number): unknown } | null | false;
-  /** What the server said on its way out. */
+  /** The text of the server's BYE. */
   readonly byeReason?: string;
 }
 
 type Client = Pick<ImapFlow, "connect" | "logout" | "close" | "on"> & ClientInternals;
 
-/** An error of imapflow: for a tagged NO or BAD it holds the response. */
+/** An error of imapflow; for a tagged NO or BAD it contains the response. */
 interface CommandError {
   readonly code?: string;
   readonly reason?: string;
@@ -80,26 +81,26 @@ interface CommandError {
   readonly responseText?: string;
   readonly response?: Untagged & { readonly tag?: string };
   readonly authenticationFailed?: boolean;
-  /** Response code of a login that was refused. */
+  /** Response code of a refused login. */
   readonly serverResponseCode?: string;
 }
 
-/** What may be sent without being asked for: no ID, NAMESPACE, COMPRESS, ENABLE, IDLE. */
+/** Commands that the client may send by itself; ID, NAMESPACE, COMPRESS, ENABLE and IDLE are disabled. */
 const SESSION_COMMANDS = ["CAPABILITY", "STARTTLS", "AUTHENTICATE", "LOGIN", "LOGOUT"];
-/** Response codes (RFC 5530, RFC 9051) of a login that is refused whatever the password is. */
-const PASSING_REFUSALS: ReadonlySet<string> = new Set(["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"]);
-/** Milliseconds for the farewell of a connection that is not wanted any more. */
+/** Response codes (RFC 5530, RFC 9051) of login refusals that do not depend on the password. */
+const TRANSIENT_REFUSALS: ReadonlySet<string> = new Set(["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"]);
+/** Milliseconds for LOGOUT on a connection that is no longer needed. */
 const LOGOUT_TIMEOUT = 5_000;
-/** Octets; what a server may send in one line or literal, and in one response. */
+/** Maximum octets of a line or literal; a response may have twice as many. */
 const LINE_MAX = 2 ** 20;
-/** Characters of a line that are shown where it cannot be parsed. */
+/** Characters of an unparsable line in an error message. */
 const LINE_SHOWN = 80;
 
 export class ImapConnection {
   readonly #client: Client;
   readonly #options: ConnectOptions;
   #loss: StoreError | null = null;
-  /** Why the connection is about to be lost, when something said so. */
+  /** Cause of the imminent loss of the connection, if known. */
   #reason: string | null = null;
   readonly #skipped: SkippedLines;
 
@@ -117,7 +118,7 @@ export class ImapConnection {
     });
   }
 
-  /** Connects, secures and logs in. Rejects with StoreError, after everything it made is gone. */
+  /** Connects, negotiates TLS and logs in. Rejects with StoreError, after the socket is closed. */
   static async open(server: ImapServer, options: ConnectOptions, signal: AbortSignal): Promise<ImapConnection> {
     const skipped = new SkippedLines();
     const tls = server.security === "plain" ? {} : await readTlsFiles(server.tls, TLS_KEYS, "imap");
@@ -135,7 +136,7 @@ export class ImapConnection {
       if (client.socket) client.socket.setKeepAlive(server.keepAlive.enabled, server.keepAlive.idle);
       return connection;
     } catch (error) {
-      // After a failed login the library leaves the socket open.
+      // The library leaves the socket open after a failed login.
       client.close();
       throw refusal(error, server, connection.#reason);
     } finally {
@@ -145,9 +146,9 @@ export class ImapConnection {
   }
 
   /**
-   * Sends one command and collects the untagged responses of some names. Everything but OK and NO rejects, and unless
-   * it was a tagged BAD, the connection is gone then. So does an OK after a line that could not be parsed, for it may
-   * have been one of these responses.
+   * Sends one command and collects the untagged responses with the given names. Rejects with StoreError unless the
+   * command completes with OK or NO; the connection is then closed, except after a tagged BAD. An OK after an
+   * unparsable line also rejects, because that line may have been one of these responses.
    */
   async command(
     name: string,
@@ -177,12 +178,12 @@ export class ImapConnection {
     return { status: "OK", responses: found.map(({ name, tokens }) => ({ name, values: valuesOf(tokens) })) };
   }
 
-  /** Whether the connection is gone. */
+  /** Whether the connection has ended. */
   get isLost(): boolean {
     return this.#loss !== null;
   }
 
-  /** Ends the connection after what is in flight on it. */
+  /** Logs out and closes the connection after the commands in flight. */
   retire(): void {
     const timer = setTimeout(() => this.close(), LOGOUT_TIMEOUT);
     const end = () => {
@@ -192,7 +193,7 @@ export class ImapConnection {
     this.#client.logout().then(end, end);
   }
 
-  /** Ends the connection at once. */
+  /** Closes the connection immediately. */
   close(): void {
     this.#end(new StoreError("unavailable", "imap: the connection was closed"));
   }
@@ -204,21 +205,21 @@ export class ImapConnection {
 
   #completion(name: string, error: CommandError): Completion {
     const { responseStatus, responseText: text = "", response, code } = error;
-    // Only a tagged response has its tag; the library also turns stray lines and throttling into errors with a code.
+    // A tagged response has a tag; the library also converts stray lines and throttling into errors with a code.
     const isTagged = response?.tag !== undefined && code === undefined;
     if (isTagged && responseStatus === "NO") return { status: "NO", text, code: responseCode(response) };
     if (isTagged && responseStatus === "BAD") {
-      throw new StoreError("denied", `imap: the server does not take ${name}: ${text}`);
+      throw new StoreError("denied", `imap: the server rejected ${name} (BAD): ${text}`);
     }
     this.#end(new StoreError("unavailable", `imap: ${name} failed: ${describe(error)}`));
     throw this.#loss;
   }
 }
 
-/** The log that the client gets: all that it keeps is what the client says of lines that it skips. */
+/** The client's logger. It records only the lines that the client skipped. */
 class SkippedLines implements Logger {
   count = 0;
-  /** The beginning of the last one. */
+  /** The beginning of the last skipped line. */
   last = "";
 
   error({ src, msg = "" }: LogEntry): void {
@@ -233,20 +234,20 @@ class SkippedLines implements Logger {
 
   warn(): void {}
 
-  /** Spares the client the making of entries. */
+  /** false: the client does not build log entries. */
   isLevelEnabled(): boolean {
     return false;
   }
 }
 
-/** @throws StoreError where the installed imapflow lacks what we use of it */
+/** @throws StoreError if the installed imapflow lacks a member that is used here */
 export function checkLibrary(client: object = new ImapFlow({ logger: false })): void {
   const { exec, commands, connect, logout, close } = client as Partial<Client>;
   const isComplete = [exec, connect, logout, close].every((member) => typeof member === "function");
   if (!isComplete || !(commands instanceof Map) || !SESSION_COMMANDS.every((name) => commands.has(name))) {
     throw new StoreError(
       "internal",
-      "imap: this version of the package imapflow is not the one that the store was made for",
+      "imap: this version of the package imapflow is not supported: install the version that package.json requires",
     );
   }
 }
@@ -261,7 +262,8 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object, 
     auth: {
       user: login.user,
       pass: login.password,
-      // PLAIN alone can say on whose behalf; imapflow would take AUTH=LOGIN or LOGIN where PLAIN is not offered.
+      // Only PLAIN has an authorization identity; imapflow would fall back to AUTH=LOGIN or LOGIN if PLAIN is not
+      // offered.
       ...(login.userid === null ? {} : { authzid: login.userid, loginMethod: "AUTH=PLAIN" }),
     },
     tls,
@@ -271,7 +273,7 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object, 
     disableAutoIdle: true,
     connectionTimeout: options.connectTimeout,
     greetingTimeout: options.connectTimeout,
-    // It closes idle connections after this time; ours are kept alive and have deadlines of their own.
+    // The library closes idle connections after this time; these connections are kept alive and have other deadlines.
     socketTimeout: TIMER_MAX,
     maxLineLength: LINE_MAX,
     maxLiteralSize: LINE_MAX,
@@ -282,7 +284,7 @@ function createClient(server: ImapServer, options: ConnectOptions, tls: object, 
   return client;
 }
 
-/** Printable text goes as a quoted string, all else as a literal: no argument can end the command. */
+/** Printable text is sent as a quoted string, all else as a literal: no argument can terminate the command. */
 function encodeArgument(text: string): Attribute {
   return /^[\x20-\x7e]*$/.test(text)
     ? { type: "STRING", value: text }
@@ -309,17 +311,17 @@ function responseCode(response: Untagged): string | null {
   return String(code.value).toUpperCase();
 }
 
-/** Why a connection did not come about, as an error of ours. Never holds a password: it is in none of these texts. */
+/** The StoreError for a connection that failed to open. The message never contains a password. */
 function refusal(error: unknown, server: ImapServer, reason: string | null): StoreError {
   const failure = error as CommandError;
   const { user, userid } = server.login;
   if (failure.authenticationFailed === true) {
-    const who = userid === null ? user : `${user} as ${userid}`;
-    // Without words of the server it offered nothing that we could log in by.
-    const isUnasked = failure.responseText === undefined && server.security === "plain";
-    const hint = isUnasked ? " in clear text; see /starttls and /tls" : "";
-    const words = failure.responseText ?? describe(error);
-    const message = `imap: login of ${who} refused${hint}: ${words}`;
+    const identity = userid === null ? user : `${user} as ${userid}`;
+    // Without a response text, the server offered no usable authentication mechanism.
+    const isUnattempted = failure.responseText === undefined && server.security === "plain";
+    const hint = isUnattempted ? " in clear text; see /starttls and /tls" : "";
+    const text = failure.responseText ?? describe(error);
+    const message = `imap: login of ${identity} refused${hint}: ${text}`;
     if (!isCredentialRefusal(failure)) return new StoreError("denied", message, { cause: error });
     const keys = userid === null ? "" : ", smmap_imap_userid";
     const advice = `check smmap_imap_authname${keys} and smmap_imap_password`;
@@ -329,17 +331,17 @@ function refusal(error: unknown, server: ImapServer, reason: string | null): Sto
 }
 
 /**
- * Whether the server refuses the account or its password. It also answers NO where too many connections are open (Cyrus
- * by text, others by LIMIT) or the part that verifies passwords is down (RFC 5530), and neither counts as a wrong password.
+ * Whether the server refuses the account or its password. It also answers NO if too many connections are open (Cyrus
+ * by text, others by LIMIT) or if its authentication service is down (RFC 5530); neither means a wrong password.
  */
 function isCredentialRefusal({ responseText, serverResponseCode = "" }: CommandError): boolean {
   if (responseText === undefined || /^Too many open connections/i.test(responseText)) return false;
-  return !PASSING_REFUSALS.has(serverResponseCode.toUpperCase());
+  return !TRANSIENT_REFUSALS.has(serverResponseCode.toUpperCase());
 }
 
-/** The most telling words of an error; a failed connection to several addresses has no message of its own. */
+/** The most specific text of an error; a failed connection to several addresses has no message of its own. */
 function describe(error: unknown): string {
   const { message, code, reason, errors } = error as CommandError & { message?: string; errors?: readonly Error[] };
-  const said = message || errors?.map((each) => each.message).join("; ") || code || String(error);
-  return reason === undefined ? said : `${said}: ${reason}`;
+  const text = message || errors?.map((each) => each.message).join("; ") || code || String(error);
+  return reason === undefined ? text : `${text}: ${reason}`;
 }

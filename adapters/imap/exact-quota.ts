@@ -1,6 +1,7 @@
 /**
- * STORAGE to the octet. IMAP shows it in whole units of 1024 octets, rounded down, so a usage that is shown as just the
- * limit may be up to 1023 octets above it. An administrator of Cyrus can add up the sizes of the mailboxes instead.
+ * Exact STORAGE usage in octets. IMAP reports it in units of 1024 octets, rounded down, so a usage that is reported as
+ * equal to the limit may exceed it by up to 1023 octets. An administrator of Cyrus can add up the sizes of the
+ * mailboxes instead.
  */
 import type { QuotaUsage } from "../../src/store/store.ts";
 import type { ImapConnection } from "./commands.ts";
@@ -8,12 +9,12 @@ import type { Naming } from "./names.ts";
 import { DOMAIN_ROOT, metadataValues, quotaRoots } from "./responses.ts";
 import { isNoSuchMailbox, mustSucceed } from "./session.ts";
 
-/** Cyrus' annotation of a mailbox: what it counts for in its quota root, octets. */
+/** Cyrus' annotation of a mailbox: its contribution to the usage of its quota root, octets. */
 const SIZE = "/shared/vendor/cmu/cyrus-imapd/size";
-/** Mailboxes of one root that are looked at, one command each; a root of more keeps its rounded figure. */
+/** Maximum number of mailboxes of one root, each of which takes a command; a larger root keeps its rounded usage. */
 const MAILBOXES_MAX = 500;
 
-/** The same quotas, with usages that are shown as just the limit replaced by exact ones where they can be had. */
+/** The same quotas; a STORAGE usage equal to its limit is replaced by the exact one if that can be determined. */
 export async function exactUsage(
   connection: ImapConnection,
   quotas: readonly QuotaUsage[],
@@ -22,8 +23,8 @@ export async function exactUsage(
 ): Promise<readonly QuotaUsage[]> {
   const exact: QuotaUsage[] = [];
   for (const quota of quotas) {
-    const isInDoubt = quota.resource === "STORAGE" && quota.used === quota.limit;
-    exact.push(isInDoubt ? await exactly(connection, quota, naming, signal) : quota);
+    const isAmbiguous = quota.resource === "STORAGE" && quota.used === quota.limit;
+    exact.push(isAmbiguous ? await exactly(connection, quota, naming, signal) : quota);
   }
   return exact;
 }
@@ -34,7 +35,7 @@ async function exactly(
   naming: Naming,
   signal: AbortSignal,
 ): Promise<QuotaUsage> {
-  // A domain's root does not count what was there before it was set, so sizes do not add up to its usage.
+  // A domain's root excludes mailboxes that existed before it was set, so sizes do not add up to its usage.
   if (quota.root === DOMAIN_ROOT || quota.root.startsWith("@")) return quota;
   const sizes = await sizesBelow(connection, quota.root, naming);
   if (sizes.size > MAILBOXES_MAX) return quota;
@@ -46,11 +47,11 @@ async function exactly(
     const [root] = quotaRoots(mustSucceed("GETQUOTAROOT", completion), mailbox);
     if (root === quota.root) used += size;
   }
-  // Where it does not round to what was shown, something changed on the way, or is counted otherwise.
+  // If the sum does not round to the reported usage, the usage changed meanwhile or is counted differently.
   return Math.floor(used / 1024) * 1024 === quota.used ? { ...quota, used } : quota;
 }
 
-/** Mailboxes at and below a name that hold anything, and how much. */
+/** Sizes of the nonempty mailboxes at and below a name, octets. */
 async function sizesBelow(
   connection: ImapConnection,
   root: string,
@@ -59,10 +60,10 @@ async function sizesBelow(
   const at = defaultDomain === null ? -1 : root.lastIndexOf("@");
   const [path, domain] = at < 0 ? [root, ""] : [root.slice(0, at), root.slice(at)];
   const sizes = new Map<string, number>();
-  // The name is a pattern here; what it matches beyond the root's mailboxes has other quota roots.
+  // The name is interpreted as a pattern; other mailboxes that it matches have other quota roots.
   for (const pattern of [root, `${path}${separator}*${domain}`]) {
     const completion = await connection.command("GETMETADATA", [pattern, SIZE], ["METADATA"]);
-    // So it says of a pattern that matches nothing.
+    // The response to a pattern without a match.
     if (isNoSuchMailbox(completion)) continue;
     for (const [mailbox, text] of metadataValues(mustSucceed("GETMETADATA", completion), SIZE)) {
       const size = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;

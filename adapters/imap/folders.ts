@@ -1,4 +1,4 @@
-/** The folders that lie beside a mailbox, by LIST (RFC 3501 section 6.3.8), with their names read back into levels. */
+/** Lists the folders beside a mailbox by LIST (RFC 3501 section 6.3.8) and splits their names into levels. */
 import { decodeModifiedUtf7, type FolderPaths, type MailboxId } from "../../src/store/store.ts";
 import { mailboxName } from "./names.ts";
 import { listedName } from "./responses.ts";
@@ -6,13 +6,13 @@ import { mustSucceed, type Session } from "./session.ts";
 
 interface Listed {
   readonly path: readonly string[];
-  /** false: the name only holds a place in the hierarchy. */
+  /** false: the name is only a level of the hierarchy. */
   readonly exists: boolean;
 }
 
 /**
- * All folders of the user; of the shared ones, those below a first level that is spelt alike, for a server may have a
- * great many.
+ * All folders of the user. Of the shared folders, only those below a first level that differs at most in case, because
+ * a server may have very many.
  */
 export async function foldersBeside(session: Session, mailbox: MailboxId): Promise<FolderPaths> {
   const [first = "", owner] = mailbox.folders;
@@ -30,7 +30,7 @@ export async function foldersBeside(session: Session, mailbox: MailboxId): Promi
   return found.filter(({ exists }) => exists).map(({ path }) => path);
 }
 
-/** @param above levels that all of them share */
+/** @param above common parent levels */
 async function list(
   { connection, naming }: Session,
   mailbox: MailboxId,
@@ -38,7 +38,7 @@ async function list(
   wildcard: "*" | "%",
 ): Promise<readonly Listed[]> {
   const nameOf = (folders: readonly string[]) => mailboxName({ ...mailbox, folders }, naming);
-  // The name of a folder "x" there, cut at the "x": what precedes it, and perhaps a domain behind it.
+  // The name of a folder "x" at that level, split at the "x": the prefix, and the domain if there is one.
   const [, before, after = ""] = /^(.*)x((?:@.*)?)$/s.exec(nameOf([...above, "x"]) ?? "") ?? [];
   if (before === undefined) return [];
   const completion = await connection.command("LIST", ["", `${before}${wildcard}${after}`], ["LIST"]);
@@ -47,7 +47,7 @@ async function list(
     if (!name.startsWith(before) || !name.endsWith(after)) return [];
     const levels = name.slice(before.length, name.length - after.length).split(naming.separator);
     const path = [...above, ...levels.map(decodeModifiedUtf7)];
-    // Characters of the user's name are a pattern to the server, so it may list others as well.
+    // The server interprets wildcards in the user's name, so it may list mailboxes of other users as well.
     return nameOf(path) === name ? [{ path, exists }] : [];
   });
 }

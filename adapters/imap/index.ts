@@ -1,4 +1,4 @@
-/** The store "imap": a live Cyrus server, asked as its administrator. docs/store-imap.md is its manual. */
+/** The store "imap": a live Cyrus server, queried as its administrator. docs/store-imap.md is its manual. */
 
 import type { StoreAdapter } from "../../src/store/store.ts";
 import { checkLibrary } from "./commands.ts";

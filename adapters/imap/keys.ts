@@ -1,6 +1,6 @@
 import type { KeyDefinition } from "../../src/store/store.ts";
 
-/** The imap store. */
+/** Options of the imap store. */
 export const imapKeys: readonly KeyDefinition[] = [
   {
     name: "smmap_imap_server",

@@ -1,52 +1,54 @@
 /**
- * Whether a server still shows what it has shown before. One that lost its list of mailboxes, wholly or in part, says
- * "does not exist" of every mailbox in the words that it has for unknown addresses. So an absence counts only beside
- * mailboxes that exist: a few names that look-ups have found are remembered, and asked for again.
+ * Checks that a server still lists mailboxes that it listed earlier. A server that lost its list of mailboxes
+ * (mailboxes.db), wholly or in part, answers "Mailbox does not exist" for lost mailboxes as for unknown addresses. An
+ * absence is therefore accepted only while known mailboxes exist: a few names that look-ups have found are kept and
+ * checked again.
  *
- * Names that were found twice, with ESTABLISHED_AFTER between, are established: all of them have to be there. They are
- * asked for on each new connection, because a list is lost and filled while its server is stopped, and from then on one of
- * them once in RECHECK_AFTER, in turn; in a murder with each absence, because a list is emptied and filled there while its
- * server serves. While there is none, one name that was found has to be there. A look-up has its connection to itself, so
- * there is never more than one check on a connection.
+ * A name that was found twice, at least ESTABLISHED_AFTER apart, is established; all established names must exist. All
+ * are checked on each new connection, because a list is lost and restored while its server is stopped; after that, one
+ * of them (round robin) per RECHECK_AFTER. In a murder, one is checked for each absence, because a frontend's list is
+ * cleared and reloaded while it serves. While no name is established, one candidate must exist. A look-up has exclusive
+ * use of its connection, so at most one check runs on a connection.
  */
 import { type Log, StoreError } from "../../src/store/store.ts";
 import type { ImapConnection } from "./commands.ts";
 import { listedName } from "./responses.ts";
 import { isNoSuchMailbox, mustSucceed, type Session } from "./session.ts";
 
-/** Names that are established; each is a round trip on a new connection. */
+/** Maximum number of established names; each costs a round trip on a new connection. */
 const ESTABLISHED_MAX = 8;
-/** Names of which one may become established when it is found again. */
+/** Maximum number of candidates, which become established when they are found again. */
 const CANDIDATES_MAX = 64;
-/** Milliseconds between two look-ups that find a mailbox and make it established. */
+/** Minimum milliseconds between the two look-ups that establish a name. */
 const ESTABLISHED_AFTER = 60_000;
-/** Milliseconds for which a check of a connection counts. */
+/** Milliseconds for which a passed check of a connection is valid. */
 const RECHECK_AFTER = 1_000;
-/** Milliseconds after which a single name that is missing is taken for deleted. */
+/** Milliseconds after which a single missing name is treated as deleted. */
 const DELETED_AFTER = 60_000;
-/** Milliseconds until a listing that failed is tried again; on a server with a million mailboxes it takes too long. */
+/** Milliseconds before a failed LIST is repeated; on a server with a million mailboxes it exceeds the deadline. */
 const LIST_AGAIN_AFTER = 30_000;
 
 export class KnownMailboxes {
   readonly #log: Log;
   readonly #names = new Set<string>();
-  /** When names that are not established were found first, on the clock of performance.now(). */
+  /** Time at which each candidate was first found, on the clock of performance.now(). */
   readonly #candidates = new Map<string, number>();
-  /** When names were found missing first, on the clock of performance.now(). */
+  /** Time at which each missing name was first missed, on the clock of performance.now(). */
   readonly #missing = new Map<string, number>();
-  /** When the last check of a connection was passed. */
+  /** Time of the last passed check of a connection. */
   readonly #passed = new WeakMap<ImapConnection, number>();
-  /** When any check failed last: what was passed before it does not count. */
+  /** Time of the last failed check, which invalidates earlier passed ones. */
   #failedAt = Number.NEGATIVE_INFINITY;
   #failure: StoreError | null = null;
   #listAgainAt = Number.NEGATIVE_INFINITY;
-  #turn = 0;
+  /** Index of the established name to check next. */
+  #nextIndex = 0;
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** A look-up has found a mailbox of this name. */
+  /** Records that a look-up has found a mailbox of this name. */
   remember(name: string): void {
     if (this.#names.size >= ESTABLISHED_MAX || this.#names.has(name)) return;
     const foundAt = this.#candidates.get(name);
@@ -59,8 +61,9 @@ export class KnownMailboxes {
   }
 
   /**
-   * Resolves where the server shows the other known mailboxes, so that the absence of `absent` counts; `absent` is
-   * forgotten then. Gives whether the server was asked, and not a moment ago. Rejects with StoreError where it does not.
+   * Resolves if the other known mailboxes still exist, so that the absence of `absent` can be accepted, and removes
+   * `absent` from the known names. The result is true if the server was queried, false if a recent check was still
+   * valid. Rejects with StoreError if a known mailbox is missing.
    */
   async confirm(session: Session, absent: string): Promise<boolean> {
     const { connection } = session;
@@ -72,7 +75,7 @@ export class KnownMailboxes {
     const others = [...this.#names].filter((name) => name !== absent);
     if (others.length === 0) await this.#checkCandidates(session, absent);
     else if (isKnown || isNew) await this.#check(session, others);
-    else await this.#check(session, [others[this.#turn++ % others.length] as string]);
+    else await this.#check(session, [others[this.#nextIndex++ % others.length] as string]);
     if (isKnown) this.#forget(absent);
     this.#passed.set(connection, performance.now());
     this.#failure = null;
@@ -84,10 +87,10 @@ export class KnownMailboxes {
     return passed > this.#failedAt && performance.now() - passed < RECHECK_AFTER;
   }
 
-  /** Resolves when one candidate is shown, and forgets those that are not. */
+  /** Resolves when one candidate exists, and removes those that do not. */
   async #checkCandidates(session: Session, absent: string): Promise<void> {
     for (const name of [...this.#candidates.keys()].slice(0, ESTABLISHED_MAX)) {
-      if (await isShown(session, name)) return;
+      if (await isListed(session, name)) return;
       this.#candidates.delete(name);
     }
     await this.#list(session, absent);
@@ -95,7 +98,7 @@ export class KnownMailboxes {
 
   async #check(session: Session, names: readonly string[]): Promise<void> {
     for (const name of names) {
-      if (await isShown(session, name)) this.#missing.delete(name);
+      if (await isListed(session, name)) this.#missing.delete(name);
       else if (!this.#missing.has(name)) this.#missing.set(name, performance.now());
     }
     const gone = names.filter((name) => this.#missing.has(name));
@@ -104,25 +107,24 @@ export class KnownMailboxes {
     const since = this.#missing.get(first) ?? 0;
     if (gone.length === 1 && performance.now() - since >= DELETED_AFTER) {
       if (names.length === 1) await this.#checkCandidates(session, first);
-      this.#log.notice(`imap: ${first} is not there any more, while other mailboxes are: taken for deleted`);
+      this.#log.notice(`imap: ${first} no longer exists and other known mailboxes do: treated as deleted`);
       this.#forget(first);
       return;
     }
     throw this.#fail(
-      `imap: ${session.server.host} does not show ${gone.length} of ${this.#names.size} mailboxes that it has shown ` +
-        `before, such as ${first}, so absent mailboxes cannot be told from lost ones: is its list of mailboxes ` +
-        "(mailboxes.db) complete? If they were deleted, reload smmapd",
+      `imap: ${gone.length} of ${this.#names.size} mailboxes found earlier no longer exist on ${session.server.host}, ` +
+        `such as ${first}; absences are not accepted. Is mailboxes.db complete? If they were deleted, reload smmapd`,
     );
   }
 
   /**
-   * Finds mailboxes by a list of them all, which a server with many takes long for.
-   * @param absent is not one of them
+   * Finds candidates by LIST of all mailboxes, which is slow on a large server.
+   * @param absent name to exclude
    */
   async #list({ connection, server, isAdministrator, naming }: Session, absent: string): Promise<void> {
     const now = performance.now();
     if (now < this.#listAgainAt) {
-      throw new StoreError("denied", "imap: no mailbox was found yet beside which an absence would count");
+      throw new StoreError("denied", "imap: absence cannot be confirmed: no existing mailbox is known yet");
     }
     this.#listAgainAt = now + LIST_AGAIN_AFTER;
     const pattern = isAdministrator ? `user${naming.separator}%` : `${naming.sharedPrefix}*`;
@@ -131,12 +133,9 @@ export class KnownMailboxes {
     const names = listed.map(({ name }) => name);
     this.#listAgainAt = performance.now() + RECHECK_AFTER;
     if (names.length === 0) {
-      throw this.#fail(
-        `imap: ${server.host} shows no mailbox at all, so absent mailboxes cannot be told from lost ones: is its list ` +
-          "of mailboxes (mailboxes.db) there?",
-      );
+      throw this.#fail(`imap: ${server.host} lists no mailboxes; absences are not accepted. Does mailboxes.db exist?`);
     }
-    // From all parts of the list, for a part of it may be lost.
+    // Names are taken from all parts of the list, because a part of it may be lost.
     for (let i = 0; i < ESTABLISHED_MAX; i++) {
       this.remember(names[Math.floor((i * names.length) / ESTABLISHED_MAX)] as string);
     }
@@ -154,8 +153,11 @@ export class KnownMailboxes {
   }
 }
 
-/** An administrator sees every mailbox, and a frontend of a murder answers both from its own list of mailboxes. */
-export async function isShown(
+/**
+ * Whether the server's list contains a mailbox. An administrator sees every mailbox, and a frontend of a murder answers
+ * both commands from its own list.
+ */
+export async function isListed(
   { connection, isAdministrator }: Session,
   name: string,
   command: "GETACL" | "MYRIGHTS" = isAdministrator ? "GETACL" : "MYRIGHTS",

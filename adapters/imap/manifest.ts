@@ -1,4 +1,4 @@
-/** What is known of the store without loading imapflow: its keys, and whether a configuration describes it. */
+/** The part of the store that does not load imapflow: its keys, and detection from the configuration. */
 import type { StoreManifest } from "../../src/store/store.ts";
 import { imapKeys } from "./keys.ts";
 

@@ -1,24 +1,24 @@
-/** What the store takes from imapd.conf. */
+/** The options of the store, from imapd.conf. */
 import { milliseconds, type TlsFiles, type TlsKeys } from "../../src/store/kit/index.ts";
 import type { ConfigReader } from "../../src/store/store.ts";
 
 export interface ImapOptions {
   /** In the order of preference; never empty. */
   readonly servers: readonly ImapServer[];
-  /** unixhierarchysep of our own imapd.conf; the server's is asked for. */
+  /** By unixhierarchysep of smmapd's imapd.conf; that of the server is queried. */
   readonly separator: "/" | ".";
-  /** defaultdomain where virtdomains is on; null: domains are no part of a name. */
+  /** defaultdomain if virtdomains is on; null: names have no domain. */
   readonly defaultDomain: string | null;
-  /** Whose rights count on shared folders: those of anyone and anonymous, or those of the login. */
+  /** The identity whose rights apply to shared folders: anyone and anonymous, or the login. */
   readonly postIdentity: "anyone" | "login";
-  /** Whether a storage usage that is shown as just the limit is asked for to the octet. */
+  /** Whether the exact usage is determined where the reported STORAGE usage equals its limit. */
   readonly exactQuota: boolean;
-  /** What a server that is part of a murder is meant to be. */
+  /** Configured role of servers that are part of a murder. */
   readonly murder: "auto" | "frontend" | "backend" | "unified";
   readonly poolSize: number;
-  /** Connections while some are held by commands that take long; at least poolSize. */
+  /** Maximum number of connections while some have slow commands; at least poolSize. */
   readonly poolMax: number;
-  /** Milliseconds until a connection is made and logged in. */
+  /** Milliseconds until a connection is authenticated. */
   readonly connectTimeout: number;
 }
 
@@ -26,7 +26,7 @@ export interface ImapServer {
   readonly host: string;
   readonly port: number;
   readonly security: Security;
-  /** Whether it knows every mailbox at any time, so that its word for an absent one counts. */
+  /** Whether its list of mailboxes is always complete, so that absences are accepted from it. */
   readonly isComplete: boolean;
   readonly login: Login;
   readonly tls: TlsFiles;
@@ -42,7 +42,7 @@ export interface Login {
   readonly userid: string | null;
 }
 
-/** TCP's. */
+/** Settings of TCP keep-alive. */
 export interface KeepAlive {
   readonly enabled: boolean;
   /** Milliseconds. */
@@ -50,9 +50,11 @@ export interface KeepAlive {
 }
 
 const DEFAULT_PORT = { tls: 993, starttls: 143, plain: 143 } as const;
-/** Milliseconds; Linux' own tcp_keepalive_time, tcp(7). The library has set a shorter one by then. */
+/**
+ * Milliseconds; default of tcp_keepalive_time on Linux, tcp(7). Set explicitly, because the library sets a shorter one.
+ */
 const SYSTEM_IDLE = 7_200_000;
-/** The options that TlsFiles come from. */
+/** The options for TlsFiles. */
 export const TLS_KEYS: TlsKeys = {
   caFile: "tls_server_ca_file",
   caDirectory: "tls_server_ca_dir",
@@ -86,7 +88,7 @@ export function parseOptions(config: ConfigReader): ImapOptions {
   };
 }
 
-/** host[:port], the host perhaps an IPv6 address in brackets; then /tls, /starttls or /plain, and /complete, in any order. */
+/** host[:port], with an IPv6 address in brackets; optional /tls, /starttls or /plain, and /complete, in any order. */
 function parseServer(word: string, isFirst: boolean, config: ConfigReader): ImapServer {
   const key = "smmap_imap_server";
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:/[\]]+))(?::([0-9]+))?((?:\/[^/]*)*)$/.exec(word);
@@ -97,13 +99,13 @@ function parseServer(word: string, isFirst: boolean, config: ConfigReader): Imap
   if (match === null || others.length > 0 || isRepeated || (written !== undefined && !(written in DEFAULT_PORT))) {
     throw config.error(
       key,
-      `${word} is not host[:port] with one of /tls, /starttls, /plain and perhaps /complete behind it`,
+      `${word} is not host[:port], optionally followed by one of /tls, /starttls, /plain, and by /complete`,
     );
   }
   const host = v6 ?? name;
   const security = (written as Security | undefined) ?? defaultSecurity(host, digits);
   const port = digits === undefined ? DEFAULT_PORT[security] : Number(digits);
-  if (port < 1 || port > 65535) throw config.error(key, `${word}: a port is a number from 1 to 65535`);
+  if (port < 1 || port > 65535) throw config.error(key, `${word}: the port must be a number from 1 to 65535`);
   if (security === "plain" && !isLoopback(host)) config.warn(key, `${host} gets the password in clear text`);
   return {
     host,
@@ -119,7 +121,7 @@ function parseServer(word: string, isFirst: boolean, config: ConfigReader): Imap
   };
 }
 
-/** Nothing leaves the machine in clear text unless "/plain" is written. */
+/** Clear text is the default for loopback only; elsewhere it requires "/plain". */
 function defaultSecurity(host: string, port: string | undefined): Security {
   if (port !== undefined && Number(port) === DEFAULT_PORT.tls) return "tls";
   return isLoopback(host) ? "plain" : "starttls";
@@ -132,22 +134,25 @@ function isLoopback(host: string): boolean {
 function readLogin(config: ConfigReader, host: string): Login {
   const user = config.string("smmap_imap_authname") ?? config.string("proxy_authname") ?? "";
   const userid = config.string("smmap_imap_userid");
-  // As Cyrus names it: the host up to its first dot.
+  // Cyrus' name of the option: the host up to its first dot.
   const ownKey = `${host.split(".")[0]}_password`;
   const password = config.string("smmap_imap_password") ?? config.string(ownKey) ?? config.string("proxy_password");
   if (password === null) {
     throw config.error("smmap_imap_password", `no password for ${host}: set it, or ${ownKey}, or proxy_password`);
   }
-  refuseForeignIdentity(config, userid === null ? "smmap_imap_authname" : "smmap_imap_userid", userid ?? user);
+  rejectForeignIdentity(config, userid === null ? "smmap_imap_authname" : "smmap_imap_userid", userid ?? user);
   return { user, password, userid };
 }
 
-/** To an account of a domain, Cyrus' bare names mean that domain's mailboxes: the answers would be about other people. */
-function refuseForeignIdentity(config: ConfigReader, key: string, identity: string): void {
+/**
+ * Cyrus qualifies names without a domain by the domain of the account, so an account of another domain would return
+ * facts about other users.
+ */
+function rejectForeignIdentity(config: ConfigReader, key: string, identity: string): void {
   const at = identity.lastIndexOf("@");
   if (config.choice("virtdomains") === "off" || at < 0) return;
   if (identity.slice(at + 1) === config.string("defaultdomain")) return;
-  throw config.error(key, `${identity} belongs to a domain; it takes an account of the default domain`);
+  throw config.error(key, `${identity} belongs to another domain; use an account of the default domain`);
 }
 
 function readTlsFiles(config: ConfigReader): TlsFiles {
@@ -160,7 +165,7 @@ function readTlsFiles(config: ConfigReader): TlsFiles {
   if ((certificateFile === null) !== (keyFile === null)) {
     throw config.error(
       certificateFile === null ? "tls_client_key" : "tls_client_cert",
-      "needs the other of tls_client_cert and tls_client_key",
+      "tls_client_cert and tls_client_key must be set together",
     );
   }
   return {

@@ -1,37 +1,38 @@
 /**
- * A few connections shared by many look-ups. Each has a connection to itself while it works; those that find none free
- * wait in the order in which they came. Connections are opened when they are wanted and kept.
+ * A connection pool. Each look-up has exclusive use of a connection; look-ups that find no free connection wait in a
+ * FIFO queue. Connections are opened on demand and kept.
  *
- * A frontend of a murder keeps a connection waiting for as long as one of its backends hangs, while all others are well.
- * So work that has run for longer than `patience` counts as slow, and so does later work with its key until one run was
- * fast again. For each connection with slow work, others are opened beyond the pool's size for those that wait. Work with
- * a slow key comes after other work then, has one connection for each key, and half of all that there may be at most.
+ * A frontend of a murder blocks a connection while the backend of the mailbox hangs, although other backends respond.
+ * Work that runs for longer than `slowAfter` is therefore slow, and so is later work with the same key until one run is
+ * fast. For each connection with slow work, additional connections beyond the pool's size are opened for waiting
+ * look-ups. While there is slow work, work with a slow key has lower priority, one connection per key, and at most half
+ * of all connections.
  */
 import type { Connector } from "../../src/store/kit/index.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { SlowKeys } from "./slow-keys.ts";
 
 export interface PoolOptions<Connection> {
-  /** One for each connection that there may be. */
+  /** One for each connection of the pool's maximum. */
   readonly connectors: readonly Pick<Connector<unknown, Connection>, "connection" | "get" | "lost" | "close">[];
-  /** Connections while no work is slow. */
+  /** Maximum number of connections while no work is slow. */
   readonly size: number;
-  /** Milliseconds from which on work is slow. */
-  readonly patience: number;
-  /** Whether a connection is gone for good. */
+  /** Milliseconds after which work is slow. */
+  readonly slowAfter: number;
+  /** Whether a connection has ended. */
   isLost(connection: Connection): boolean;
-  /** Asks the server for a sign of life, so that it does not log us out. */
+  /** Sends a command that keeps the session alive, so that the server does not close it as idle. */
   probe(connection: Connection): Promise<unknown>;
-  /** Milliseconds between probes of a connection that is not in use; connections beyond the size are closed then. */
+  /** Milliseconds between probes of idle connections; idle connections beyond the size are closed instead. */
   readonly probeEvery: number;
 }
 
 interface Slot<Connection> {
   readonly connector: PoolOptions<Connection>["connectors"][number];
   state: "free" | "opening" | "busy";
-  /** Of the work on it. */
+  /** Key of the work on it. */
   key: string;
-  /** When the work began, on the clock of performance.now(). */
+  /** Start of the work, on the clock of performance.now(). */
   since: number;
 }
 
@@ -43,9 +44,11 @@ interface Waiter<Connection> {
 
 type Work<Connection, T> = (connection: Connection) => Promise<T>;
 
-/** Look-ups that may wait. A connection serves a thousand or more a second, so these would wait for about a second. */
+/**
+ * Maximum length of the queue. A connection serves about a thousand look-ups per second, so the wait is about a second.
+ */
 const WAITING_MAX = 1_000;
-/** Connections that may be opened for each with slow work; the next in the queue may well be slow, too. */
+/** Additional connections per connection with slow work; the next look-ups in the queue may be slow as well. */
 const OPENED_FOR_SLOW = 4;
 
 export class ConnectionPool<Connection> {
@@ -66,9 +69,10 @@ export class ConnectionPool<Connection> {
   }
 
   /**
-   * Lets `work` have a connection to itself, and once more another one if the first is lost on the way. Rejects at once
-   * with the signal's reason when it fires; work that has begun goes on, because its answers are still to come.
-   * @param key what the work is about: work with the same key is likely to be as slow
+   * Runs `work` with exclusive use of a connection, and once more with another one if the first is lost. Rejects
+   * immediately with the signal's reason when it fires; work that has begun continues, because its responses are still
+   * outstanding.
+   * @param key subject of the work; work with the same key is expected to be equally slow
    */
   use<T>(work: Work<Connection, T>, signal: AbortSignal, key = ""): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -96,7 +100,7 @@ export class ConnectionPool<Connection> {
     return this.#occupy(await this.#acquire(signal, key), work);
   }
 
-  /** Runs work on a slot that is taken, and frees it. Rejects with LostConnection where another try may help. */
+  /** Runs work on an acquired slot and releases it. Rejects with LostConnection if a retry may succeed. */
   async #occupy<T>(slot: Slot<Connection>, work: Work<Connection, T>): Promise<T> {
     const { connector } = slot;
     const connection = connector.connection;
@@ -107,10 +111,10 @@ export class ConnectionPool<Connection> {
       const isLost = connection === null || this.#options.isLost(connection);
       if (isLost && connection !== null) connector.lost(connection);
       if (this.#isClosed) throw closed();
-      // After a timeout there is no time left for another try.
+      // After a timeout no time remains for a retry.
       throw isLost && error instanceof StoreError && error.code === "unavailable" ? new LostConnection(error) : error;
     } finally {
-      this.#slowKeys.note(slot.key, performance.now() - slot.since >= this.#options.patience);
+      this.#slowKeys.note(slot.key, performance.now() - slot.since >= this.#options.slowAfter);
       slot.state = "free";
       this.#dispatch();
     }
@@ -120,7 +124,7 @@ export class ConnectionPool<Connection> {
     if (this.#isClosed) return Promise.reject(closed());
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.#waiting.length >= WAITING_MAX) {
-      return Promise.reject(new StoreError("unavailable", `imap: ${WAITING_MAX} look-ups are waiting already`));
+      return Promise.reject(new StoreError("unavailable", `imap: ${WAITING_MAX} look-ups are queued, the limit`));
     }
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -144,7 +148,7 @@ export class ConnectionPool<Connection> {
     });
   }
 
-  /** Gives free connections to those who wait, and opens more for the rest. */
+  /** Assigns free connections to waiters, and opens connections for the remaining ones. */
   #dispatch(): void {
     for (const slot of this.#slots) {
       if (slot.state !== "free" || slot.connector.connection === null) continue;
@@ -160,20 +164,20 @@ export class ConnectionPool<Connection> {
       if (!this.#mayOpen()) break;
       this.#open(slot);
     }
-    this.#awaitSlowness();
+    this.#scheduleDispatch();
   }
 
-  /** Takes the next waiter that may have a connection out of the queue. */
+  /** Removes the next waiter that may use a connection from the queue. */
   #nextWaiter(): Waiter<Connection> | undefined {
     const slow = this.#slowSlots();
-    // Without slow work under way the order of arrival counts, so that slow keys are tried again.
+    // Without slow work in progress the order is FIFO, so that slow keys are retried.
     if (slow === 0) return this.#waiting.shift();
     const isSlow = ({ key }: Waiter<Connection>) => this.#slowKeys.has(key);
-    const isTried = ({ key }: Waiter<Connection>) =>
+    const isRunning = ({ key }: Waiter<Connection>) =>
       this.#slots.some((slot) => slot.state === "busy" && slot.key === key);
     let index = this.#waiting.findIndex((waiter) => !isSlow(waiter));
     if (index < 0 && slow < Math.max(1, this.#slots.length >> 1)) {
-      index = this.#waiting.findIndex((waiter) => !isTried(waiter));
+      index = this.#waiting.findIndex((waiter) => !isRunning(waiter));
     }
     return index < 0 ? undefined : this.#waiting.splice(index, 1)[0];
   }
@@ -183,9 +187,9 @@ export class ConnectionPool<Connection> {
     slot.since = performance.now();
   }
 
-  /** Connections with slow work on them. */
+  /** Number of connections with slow work. */
   #slowSlots(): number {
-    const slowSince = performance.now() - this.#options.patience;
+    const slowSince = performance.now() - this.#options.slowAfter;
     let count = 0;
     for (const { state, key, since } of this.#slots) {
       if (state !== "busy") continue;
@@ -195,21 +199,24 @@ export class ConnectionPool<Connection> {
     return count;
   }
 
-  /** While there is no connection, one at a time is tried: a server that is away is asked, and complained about, once. */
+  /**
+   * While no connection is open, one at a time is opened, so that an unreachable server causes one attempt and one log
+   * line.
+   */
   #mayOpen(): boolean {
     const opening = this.#slots.filter(({ state }) => state === "opening").length;
     if (opening >= this.#waiting.length || (opening > 0 && !this.#isConnected())) return false;
     return this.#connected() + opening < this.#options.size + OPENED_FOR_SLOW * this.#slowSlots();
   }
 
-  /** Looks again when the next work becomes slow, since others may have another connection then. */
-  #awaitSlowness(): void {
+  /** Schedules a dispatch for the time when the next work becomes slow, because more connections are allowed then. */
+  #scheduleDispatch(): void {
     if (this.#slowTimer !== null) return;
-    const { patience } = this.#options;
+    const { slowAfter } = this.#options;
     const now = performance.now();
     const due = this.#slots
-      .filter(({ state, since }) => state === "busy" && now - since < patience)
-      .map(({ since }) => since + patience - now);
+      .filter(({ state, since }) => state === "busy" && now - since < slowAfter)
+      .map(({ since }) => since + slowAfter - now);
     if (due.length === 0) return;
     this.#slowTimer = setTimeout(
       () => {
@@ -238,8 +245,8 @@ export class ConnectionPool<Connection> {
       },
       (error: unknown) => {
         slot.state = "free";
-        const isHopeless = !this.#isConnected() && !this.#slots.some(({ state }) => state === "opening");
-        if (isHopeless) for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+        const isLastAttempt = !this.#isConnected() && !this.#slots.some(({ state }) => state === "opening");
+        if (isLastAttempt) for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
       },
     );
   }
@@ -254,13 +261,13 @@ export class ConnectionPool<Connection> {
       }
       slot.key = "";
       this.#begin(slot);
-      // Should it fail, the connection is forgotten, which is all there is to do.
+      // If the probe fails, #occupy discards the connection; no other handling is needed.
       this.#occupy(slot, () => this.#options.probe(connection)).catch(() => {});
     }
   }
 }
 
-/** The connection went away under the work; its cause is what the work said. */
+/** The connection was lost while work ran on it; `cause` is the error of the work. */
 class LostConnection extends Error {
   override readonly cause: StoreError;
 

@@ -1,7 +1,10 @@
-/** A connection, and what the account on it may see: without that, "does not exist" could mean "may not be seen". */
+/**
+ * A connection and the permissions of its account. Without them, "Mailbox does not exist" could also mean that the
+ * account may not see the mailbox.
+ */
 import { StoreError } from "../../src/store/store.ts";
 import type { Completion, ImapConnection, Response } from "./commands.ts";
-import { doubtAboutMurder, isMurderMember } from "./murder.ts";
+import { isMurderMember, murderAbsenceProblem } from "./murder.ts";
 import type { Naming } from "./names.ts";
 import type { ImapOptions, ImapServer } from "./options.ts";
 import { capabilityNames, hierarchySeparator, sharedNamespace } from "./responses.ts";
@@ -9,21 +12,26 @@ import { capabilityNames, hierarchySeparator, sharedNamespace } from "./response
 export interface Session {
   readonly connection: ImapConnection;
   readonly server: ImapServer;
-  /** Whether the account sees every mailbox, whatever its ACL says. */
+  /** Whether the account sees every mailbox regardless of its ACL. */
   readonly isAdministrator: boolean;
   readonly naming: Naming;
-  /** Why an absence on this server is no fact; null: it is one, once confirmed. */
-  readonly absenceDoubt: string | null;
-  /** Whether the server is part of a murder, where mailboxes come to its list and leave it while it serves. */
+  /** Why absences on this server are not accepted; null: they are, once confirmed. */
+  readonly absenceProblem: string | null;
+  /** Whether the server is part of a murder, where its list of mailboxes can be reloaded while it serves. */
   readonly isInMurder: boolean;
 }
 
-/** A quota root that does not exist. Only an administrator is told so; all others may not ask. */
-const UNKNOWN_ROOT = "smmapd-looks-for-its-rights";
-/** How Cyrus since 2.3 lists the rights of RFC 4314; other servers write the letters in another order, or none. */
+/** Name of a nonexistent quota root, by which administrators are recognized: only they may query it. */
+const UNKNOWN_ROOT = "smmapd-admin-probe";
+/**
+ * Capability of Cyrus since 2.3 for RFC 4314; other servers have the letters in another order, or no such capability.
+ */
 const CYRUS_RIGHTS = "RIGHTS=KXTE";
 
-/** Asks what the server is, how mailboxes are named and what the account may. Rejects with "denied" where it is of no use. */
+/**
+ * Queries the server's role, its naming of mailboxes and the account's permissions. Rejects with "denied" if they are
+ * unsuitable.
+ */
 export async function probeAccount(
   connection: ImapConnection,
   server: ImapServer,
@@ -34,46 +42,46 @@ export async function probeAccount(
   const capabilities = capabilityNames(
     mustSucceed("CAPABILITY", await connection.command("CAPABILITY", [], ["CAPABILITY"])),
   );
-  const isAdministrator = await mayAskForAnyQuota(connection, server, capabilities);
+  const isAdministrator = await mayQueryAnyQuota(connection, server, capabilities);
   const isInMurder = isMurderMember(capabilities);
-  const murderDoubt = await doubtAboutMurder(connection, capabilities, server, murder);
-  const absenceDoubt = server.isComplete
-    ? murderDoubt
+  const roleProblem = await murderAbsenceProblem(connection, capabilities, server, murder);
+  const absenceProblem = server.isComplete
+    ? roleProblem
     : `${server.host} is not the first server of smmap_imap_server and may lag behind it; ` +
-      "/complete behind its name says that it does not";
+      "if it never does, append /complete to its name";
   if (isAdministrator) {
     return {
       connection,
       server,
       isAdministrator,
       naming: { separator, sharedPrefix: "", defaultDomain },
-      absenceDoubt,
+      absenceProblem,
       isInMurder,
     };
   }
   if (postIdentity === "anyone") {
     throw new StoreError(
       "denied",
-      "imap: the account is no administrator of the server, so mailboxes that it may not see would pass for absent; " +
+      "imap: the account is not an administrator of the server, so hidden mailboxes would be reported as absent; " +
         "add it to admins in the server's imapd.conf",
     );
   }
   const sharedPrefix = sharedNamespace(
     mustSucceed("NAMESPACE", await connection.command("NAMESPACE", [], ["NAMESPACE"])),
   );
-  if (sharedPrefix === null) throw new StoreError("denied", "imap: the server shows no shared folders to the account");
+  if (sharedPrefix === null) throw new StoreError("denied", "imap: the account has no shared namespace on the server");
   const naming = { separator, sharedPrefix, defaultDomain };
-  return { connection, server, isAdministrator, naming, absenceDoubt, isInMurder };
+  return { connection, server, isAdministrator, naming, absenceProblem, isInMurder };
 }
 
-async function mayAskForAnyQuota(
+async function mayQueryAnyQuota(
   connection: ImapConnection,
   { host }: ImapServer,
   capabilities: readonly string[],
 ): Promise<boolean> {
   const isCyrus = capabilities.some((capability) => capability.startsWith(CYRUS_RIGHTS));
   const notCyrus = (cause?: unknown) =>
-    new StoreError("denied", `imap: ${host} is not a Cyrus IMAP server, and the imap store works with no other`, {
+    new StoreError("denied", `imap: ${host} is not a Cyrus IMAP server; the imap store supports no other`, {
       cause,
     });
   let completion: Completion;
@@ -87,13 +95,13 @@ async function mayAskForAnyQuota(
   throw isCyrus ? unexpected("GETQUOTA", completion.text) : notCyrus();
 }
 
-/** The untagged responses of a command that has no reason to fail. @throws StoreError */
+/** The untagged responses of a command that must complete with OK. @throws StoreError */
 export function mustSucceed(command: string, completion: Completion): readonly Response[] {
   if (completion.status === "NO") throw unexpected(command, completion.text);
   return completion.responses;
 }
 
-/** Cyrus' words for a mailbox that is not there, or that the account may not see; newer servers may add a code. */
+/** Cyrus' response for a mailbox that does not exist or that the account may not see; newer servers may add a code. */
 export function isNoSuchMailbox(completion: Completion): boolean {
   return (
     completion.status === "NO" && (completion.text === "Mailbox does not exist" || completion.code === "NONEXISTENT")
@@ -109,5 +117,5 @@ export function isPermissionDenied(completion: Completion): boolean {
 }
 
 function unexpected(command: string, text: string): StoreError {
-  return new StoreError("denied", `imap: the server refuses ${command}: ${text}`);
+  return new StoreError("denied", `imap: the server refused ${command} (NO): ${text}`);
 }

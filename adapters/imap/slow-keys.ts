@@ -1,6 +1,6 @@
-/** Keys whose work was slow when it was last done. The empty key stands for no key and is never one of them. */
+/** Keys whose last work was slow. The empty key means no key and is never recorded. */
 
-/** Beyond that the keys that were noted first are forgotten. */
+/** Maximum number of keys; beyond it the oldest are removed. */
 const KEYS_MAX = 10_000;
 
 export class SlowKeys {

@@ -1,7 +1,7 @@
 /**
- * Mailboxes of a live Cyrus server, as an administrator of it sees them over IMAP. A user's mailbox is one GETQUOTAROOT:
- * it tells existence and quota, and the ACL does not matter. A shared folder's rights are asked for besides, and absence
- * has to be confirmed.
+ * Mailboxes of a live Cyrus server, queried over IMAP as its administrator. A user's mailbox takes one GETQUOTAROOT,
+ * which shows existence and quota; its ACL is irrelevant. For a shared folder, the rights are queried as well. An
+ * absence must be confirmed.
  */
 import { acceptsPosting, Connector, EndpointHealth, LoginBackoff, ThrottledLog } from "../../src/store/kit/index.ts";
 import {
@@ -35,10 +35,12 @@ import {
 } from "./session.ts";
 
 const ABSENT: MailboxFacts = { exists: false };
-/** Milliseconds. Cyrus logs idle sessions out after half an hour at the earliest; firewalls forget sooner. */
+/**
+ * Milliseconds. Cyrus closes idle sessions after 30 minutes at the earliest; firewalls drop idle connections sooner.
+ */
 const PROBE_EVERY = 60_000;
-/** Part of a look-up's time after which it is slow; the rest is left for those that wait. */
-const PATIENCE = 0.125;
+/** Fraction of the deadline of a look-up after which it is slow; the rest remains for waiting look-ups. */
+const SLOW_FRACTION = 0.125;
 
 export class ImapStore implements MailboxStore {
   readonly name = "imap";
@@ -47,11 +49,11 @@ export class ImapStore implements MailboxStore {
   readonly #log: Log;
   readonly #pool: ConnectionPool<Session>;
   readonly #warnings: ThrottledLog;
-  /** Milliseconds for one command: those of a whole look-up, after which no caller waits for the answer. */
+  /** Milliseconds for one command: the deadline of a whole look-up, after which the response is not needed. */
   readonly #commandTimeout: number;
-  /** Users' mailboxes, for sessions of an administrator. */
+  /** Known users' mailboxes, for sessions of an administrator. */
   readonly #knownUsers: KnownMailboxes;
-  /** For sessions of an ordinary account, which sees nothing else. */
+  /** Known shared folders, for sessions of an ordinary account, which sees nothing else. */
   readonly #knownFolders: KnownMailboxes;
 
   constructor(options: ImapOptions, { log, lookupTimeout }: StoreContext) {
@@ -67,7 +69,7 @@ export class ImapStore implements MailboxStore {
     this.#pool = new ConnectionPool({
       connectors: Array.from({ length: options.poolMax }, () => this.#connector(shared)),
       size: options.poolSize,
-      patience: lookupTimeout * PATIENCE,
+      slowAfter: lookupTimeout * SLOW_FRACTION,
       isLost: ({ connection }) => connection.isLost,
       probe: ({ connection }) => connection.command("NOOP"),
       probeEvery: PROBE_EVERY,
@@ -75,7 +77,7 @@ export class ImapStore implements MailboxStore {
   }
 
   lookup(mailbox: MailboxId, { signal }: LookupOptions): Promise<MailboxFacts> {
-    // Folders of a user lie on the same backend.
+    // All folders of a user are on the same backend.
     const key = mailbox.kind === "user" ? `${mailbox.user}@${mailbox.domain ?? ""}` : `+${mailbox.folders.join("/")}`;
     return this.#pool.use((session) => this.#find(session, mailbox, signal), signal, key);
   }
@@ -92,7 +94,7 @@ export class ImapStore implements MailboxStore {
     this.#pool.close();
   }
 
-  /** Once more where the answers contradict each other: the mailbox may have been made between two commands. */
+  /** Retries once if the answers contradict each other: the mailbox may have been created between two commands. */
   async #find(session: Session, mailbox: MailboxId, signal: AbortSignal): Promise<MailboxFacts> {
     try {
       return await this.#findOnce(session, mailbox, signal);
@@ -107,7 +109,7 @@ export class ImapStore implements MailboxStore {
     if (mailbox.kind === "user" && !isAdministrator) {
       throw new StoreError(
         "denied",
-        "imap: the account is no administrator of the server, users' mailboxes are hidden from it",
+        "imap: the account is not an administrator of the server and cannot see users' mailboxes",
       );
     }
     const name = mailboxName(mailbox, naming);
@@ -118,39 +120,37 @@ export class ImapStore implements MailboxStore {
       await confirmAbsence(session, name, known, true);
       return ABSENT;
     }
-    if (rights !== null && session.absenceDoubt !== null && !acceptsPosting(mailbox, { rights })) {
-      throw new StoreError(
-        "denied",
-        `imap: missing rights on a shared folder are not confirmed: ${session.absenceDoubt}`,
-      );
+    if (rights !== null && session.absenceProblem !== null && !acceptsPosting(mailbox, { rights })) {
+      const problem = `imap: missing rights on a shared folder are not confirmed: ${session.absenceProblem}`;
+      throw new StoreError("denied", problem);
     }
-    // An ordinary account may not see every quota, and without the right to post none counts.
+    // An ordinary account may not see every quota, and without the right to post the quota is irrelevant.
     if (!isAdministrator && !acceptsPosting(mailbox, { rights })) return { exists: true, rights, quotas: [] };
     const quotas = await quotasOf(connection, name, mailbox.domain);
     if (quotas === undefined) {
       if (!isAdministrator) {
-        // With some rights an ordinary account sees a folder and not its quota; that it is there is known already.
+        // An ordinary account can have rights on a folder without access to its quota; the folder is known to exist.
         throw new StoreError("denied", `imap: the account may not see the quota of ${name}`);
       }
       if (rights !== null) throw contradiction(session);
       await confirmAbsence(session, name, known, false);
       return ABSENT;
     }
-    // Folders come and go; an INBOX stays for as long as its user.
+    // An INBOX exists as long as its user; folders are created and deleted more often.
     if (mailbox.kind === "user" ? mailbox.folders.length === 0 : !isAdministrator) known.remember(name);
     if (!this.#options.exactQuota || !isAdministrator) return { exists: true, rights, quotas };
     return { exists: true, rights, quotas: await exactUsage(connection, quotas, naming, signal) };
   }
 
-  /** Letters of the posting identity on a shared folder; undefined: the server says that there is no such mailbox. */
+  /** Rights of the posting identity on a shared folder; undefined: the server reports it as nonexistent. */
   async #rights({ connection }: Session, name: string): Promise<string | undefined> {
     if (this.#options.postIdentity === "anyone") {
       const acl = await connection.command("GETACL", [name], ["ACL"]);
       if (isNoSuchMailbox(acl)) return undefined;
       if (!isPermissionDenied(acl)) return rightsInAcl(mustSucceed("GETACL", acl), name);
       this.#warnings.once(
-        "imap: the server refuses GETACL, so the account's own rights on shared folders count in place of those of " +
-          `anyone and anonymous (first seen on ${name})`,
+        "imap: the server refused GETACL; the account's own rights on shared folders are used instead of those of " +
+          `anyone and anonymous (first on ${name})`,
       );
     }
     const rights = await connection.command("MYRIGHTS", [name], ["MYRIGHTS"]);
@@ -200,15 +200,15 @@ export class ImapStore implements MailboxStore {
     }
     if (session.naming.separator !== separator) {
       this.#warnings.once(
-        `imap: ${server.host} separates levels by "${session.naming.separator}", and unixhierarchysep here says ` +
-          `"${separator}", which then counts in addresses`,
+        `imap: ${server.host}: the server's hierarchy separator is "${session.naming.separator}"; addresses use ` +
+          `"${separator}" (unixhierarchysep)`,
       );
     }
     return session;
   }
 }
 
-/** Limited resources of the nearest quota root; undefined: the server says that there is no such mailbox. */
+/** Limited resources of the nearest quota root; undefined: the server reports the mailbox as nonexistent. */
 async function quotasOf(
   connection: ImapConnection,
   name: string,
@@ -219,7 +219,7 @@ async function quotasOf(
   const responses = mustSucceed("GETQUOTAROOT", completion);
   const roots = quotaRoots(responses, name);
   if (roots.length > 0 || domain === null) return quotaUsage(responses, roots);
-  // A domain's own root that was set after the mailbox was made counts, and is not shown.
+  // A domain's own root that was set after the mailbox was created applies, but is not in the response.
   const domainRoot = `@${domain}`;
   const quota = await connection.command("GETQUOTA", [domainRoot], ["QUOTA"]);
   return isNoSuchQuotaRoot(quota) ? [] : quotaUsage(mustSucceed("GETQUOTA", quota), [domainRoot]);

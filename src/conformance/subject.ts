@@ -1,4 +1,4 @@
-/** A store under test, what is asked of it, and what its answers are compared by. */
+/** A store under test, the requests to it, and the comparison of its answers. */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { GuardedStore } from "../store/guarded.ts";
@@ -17,16 +17,17 @@ import { absentAddresses, type ConformanceMailbox, expectedFacts } from "./data.
 export const silentLog: Log = { error() {}, warning() {}, notice() {}, info() {}, debug() {} };
 /** A context for stores that are opened by a test; `smmap_query_timeout` is 5 s. */
 export const silentContext: StoreContext = { log: silentLog, lookupTimeout: 5_000 };
-/** Milliseconds for a look-up where nothing is wrong, and for work to begin again, on however busy a machine. */
-export const PATIENCE = 20_000;
-/** Timeouts after which a store must have noticed that its backend is gone. */
-const NOTICE = 5;
-/** Milliseconds beyond a deadline after which it counts as missed. */
+/** Milliseconds for a look-up without a fault, and for recovery after one, on a busy machine. */
+export const NORMAL_TIMEOUT = 20_000;
+/** Multiple of the timeout within which a store must detect that its backend is unavailable. */
+const DETECTION_TIMEOUTS = 5;
+/** Milliseconds after a deadline at which it counts as exceeded. */
 export const GRACE = 5_000;
 
-export const nobody = absentAddresses[0] as { readonly address: string; readonly id: MailboxId };
+/** An address without a mailbox. */
+export const unknownAddress = absentAddresses[0] as { readonly address: string; readonly id: MailboxId };
 
-/** A store under test with the daemon's guard around it, and what is asked of the pair. */
+/** A store under test, wrapped in GuardedStore as in the daemon, and checks of the pair. */
 export class Subject {
   readonly store: MailboxStore;
   readonly guarded: GuardedStore;
@@ -41,7 +42,7 @@ export class Subject {
   readonly expected = (mailbox: ConformanceMailbox): Outcome =>
     comparable(expectedFacts(mailbox, this.store.capabilities));
 
-  /** Facts, or the code of the StoreError in their place. */
+  /** Facts, or the code of the StoreError. */
   async outcome(id: MailboxId, lookup = new Lookup()): Promise<Outcome> {
     try {
       return comparable(await this.guarded.lookup(id, lookup));
@@ -51,47 +52,51 @@ export class Subject {
     }
   }
 
-  /** The facts, or an error that a backend may be blamed for. */
-  async truthful(mailbox: ConformanceMailbox): Promise<void> {
-    allowed([this.expected(mailbox), "unavailable", "timeout"], await this.#punctual(mailbox.id), mailbox.address);
+  /** Asserts that a look-up returns the expected facts or fails because of the backend. */
+  async expectFactsOrFailure(mailbox: ConformanceMailbox): Promise<void> {
+    allowed(
+      [this.expected(mailbox), "unavailable", "timeout"],
+      await this.#lookupWithinDeadline(mailbox.id),
+      mailbox.address,
+    );
   }
 
   /**
-   * Look-ups and pings alike come to reject, each in time. For a moment a store may still tell the truth about mailboxes
-   * that are there, as from a file that it holds open; never is anything absent.
+   * Waits until look-ups and pings reject, each within its deadline. Until then a store may still return the correct
+   * facts about existing mailboxes, such as from an open file, but no absence.
    */
-  async rejects(held: readonly ConformanceMailbox[], codes: readonly string[]): Promise<void> {
-    const givenUp = performance.now() + this.#timeout * NOTICE;
+  async rejects(mailboxes: readonly ConformanceMailbox[], codes: readonly string[]): Promise<void> {
+    const deadline = performance.now() + this.#timeout * DETECTION_TIMEOUTS;
     for (;;) {
-      const asked = take(5, held);
+      const requested = take(5, mailboxes);
       const [absence, pinged, ...outcomes] = await Promise.all([
-        this.#punctual(nobody.id),
+        this.#lookupWithinDeadline(unknownAddress.id),
         within(this.#timeout + GRACE, this.#ping(), "a ping"),
-        ...asked.map(({ id }) => this.#punctual(id)),
+        ...requested.map(({ id }) => this.#lookupWithinDeadline(id)),
       ]);
-      allowed(codes, absence, nobody.address);
+      allowed(codes, absence, unknownAddress.address);
       allowed([...codes, "answered"], pinged, "a ping");
-      asked.forEach((mailbox, i) => {
+      requested.forEach((mailbox, i) => {
         allowed([...codes, this.expected(mailbox)], outcomes[i] as Outcome, mailbox.address);
       });
       if (pinged !== "answered" && outcomes.every((outcome) => typeof outcome === "string")) return;
-      assert.ok(performance.now() < givenUp, "look-ups are answered, although the backend cannot answer them");
+      assert.ok(performance.now() < deadline, "look-ups still succeed although the backend is unavailable");
       await delay(20);
     }
   }
 
-  /** Waits until look-ups work; on the way there nothing wrong is said. */
-  async recovered(held: readonly ConformanceMailbox[]): Promise<void> {
-    const mailbox = held[0] as ConformanceMailbox;
-    const givenUp = performance.now() + PATIENCE;
+  /** Waits until look-ups succeed; no wrong facts may be returned until then. */
+  async recovered(mailboxes: readonly ConformanceMailbox[]): Promise<void> {
+    const mailbox = mailboxes[0] as ConformanceMailbox;
+    const deadline = performance.now() + NORMAL_TIMEOUT;
     for (;;) {
-      const outcome = await this.#punctual(mailbox.id);
+      const outcome = await this.#lookupWithinDeadline(mailbox.id);
       if (typeof outcome === "object") {
         assert.deepEqual(outcome, this.expected(mailbox));
-        assert.deepEqual(await this.#punctual(nobody.id), { exists: false });
+        assert.deepEqual(await this.#lookupWithinDeadline(unknownAddress.id), { exists: false });
         return;
       }
-      assert.ok(performance.now() < givenUp, `look-ups do not work again: ${outcome}`);
+      assert.ok(performance.now() < deadline, `look-ups still fail after the backend was restarted: ${outcome}`);
       await delay(20);
     }
   }
@@ -107,22 +112,23 @@ export class Subject {
     }
   }
 
-  #punctual(id: MailboxId): Promise<Outcome> {
+  #lookupWithinDeadline(id: MailboxId): Promise<Outcome> {
     return within(this.#timeout + GRACE, this.outcome(id), "a look-up");
   }
 }
 
-/** Facts in a form that two stores with the same knowledge share, or the code of a StoreError. */
+/** Facts in a form that is equal for stores with the same data, or the code of a StoreError. */
 type Outcome = string | { readonly exists: false } | ComparableFacts;
 
 interface ComparableFacts {
   readonly exists: true;
-  /** Only the letters that decide: l and p. */
+  /** Only the relevant rights: l and p. */
   readonly rights: string | null;
-  /** Sorted, without the root's name, which is for people. */
+  /** Sorted, without the root's name, which is only informative. */
   readonly quotas: readonly string[];
 }
 
+/** Reduces facts to what the suite compares. */
 export function comparable(facts: MailboxFacts): Exclude<Outcome, string> {
   if (!facts.exists) return { exists: false };
   const letters = facts.rights;
@@ -137,13 +143,14 @@ export function comparable(facts: MailboxFacts): Exclude<Outcome, string> {
 export function allowed(outcomes: readonly Outcome[], outcome: Outcome, address: string): void {
   const wanted = outcomes.map((one) => JSON.stringify(one));
   const got = JSON.stringify(outcome);
-  assert.ok(wanted.includes(got), `${address}: ${got} where only ${wanted.join(" or ")} may be said`);
+  assert.ok(wanted.includes(got), `${address}: got ${got}, expected ${wanted.join(" or ")}`);
 }
 
 export function isStoreError(code: string): (error: unknown) => boolean {
   return (error) => error instanceof StoreError && error.code === code;
 }
 
+/** Runs `body` on a store and closes it afterwards. */
 export async function withStore(
   store: MailboxStore,
   timeout: number,
@@ -157,7 +164,7 @@ export async function withStore(
   }
 }
 
-/** Rejects where something takes longer than it ever may. */
+/** Resolves like the promise; rejects if it takes longer than the limit. @param what subject of the error message */
 export async function within<T>(milliseconds: number, promise: Promise<T>, what: string): Promise<T> {
   const stop = new AbortController();
   const late = delay(milliseconds, undefined, { signal: stop.signal }).then(() => {
@@ -171,6 +178,7 @@ export async function within<T>(milliseconds: number, promise: Promise<T>, what:
   }
 }
 
+/** How a promise settles; never rejects. */
 export function settled(promise: Promise<unknown>): Promise<"fulfilled" | "rejected"> {
   return promise.then(
     () => "fulfilled" as const,
@@ -178,7 +186,7 @@ export function settled(promise: Promise<unknown>): Promise<"fulfilled" | "rejec
   );
 }
 
-/** As many mailboxes as wanted, from the whole list, over and over. */
+/** The requested number of mailboxes; the list is repeated as often as necessary. */
 export function take(count: number, mailboxes: readonly ConformanceMailbox[]): ConformanceMailbox[] {
   return Array.from({ length: count }, (_, i) => mailboxes[i % mailboxes.length] as ConformanceMailbox);
 }

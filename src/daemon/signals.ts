@@ -12,7 +12,7 @@ export interface SignalSource {
  *
  * - service (of master(8)), as all services of Cyrus (lib/signals.c): SIGHUP drains; the others shut down immediately, with
  *   status EX_TEMPFAIL
- * - worker: SIGTERM drains; the primary process sends everything else as commands
+ * - worker: SIGTERM drains; SIGHUP is ignored; the primary process sends everything else as commands
  * - daemon: SIGHUP reloads; SIGTERM drains; a second SIGTERM and the others shut down immediately
  */
 export function installSignalHandlers(

@@ -1,5 +1,6 @@
 /**
- * Admission control: which clients are served, which wait for a free connection, and which are rejected. A client that is
+ * Admission control: the connection limits, in total (`smmap_connections_max`) and per client
+ * (`smmap_connections_per_client`). A client is served, waits for a free connection, or is rejected. A client that is
  * served stays until it closes the connection.
  */
 import type { Limits } from "../config/limits.ts";

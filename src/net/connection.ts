@@ -1,6 +1,6 @@
 /**
  * One client connection: reads requests, overlaps their look-ups, and sends the replies in the order of the requests.
- * Reading pauses while the reply queue is full, the client does not read its replies, or the quota of a tick is used up,
+ * Reading pauses while the reply queue is full, the client does not read its replies, or the tick budget is used up,
  * so the memory of a connection is bounded.
  */
 import type { Duplex } from "node:stream";
@@ -68,14 +68,14 @@ export class Connection implements Resumable, Indexed, SlotWaiter {
   };
   /** The client does not read: its unread replies have reached the limit, until "drain". */
   #isBlocked = false;
-  /** Decoding is paused: tick quota used up, or no request slot free. `resume` or `onSlot` will be called. */
+  /** Decoding is paused: tick budget used up, or no request slot free. `resume` or `onSlot` will be called. */
   #isDeferred = false;
   /** When decoding was paused, on the clock of sweeps. */
   #deferredSince = NEVER;
-  /** The tick to which #quota belongs. */
+  /** The tick to which #tickBudget belongs. */
   #tick = -1;
   /** Requests that may still be answered in this tick. */
-  #quota = 0;
+  #tickBudget = 0;
   /** When an incomplete request began, on the clock of sweeps, or NEVER. */
   #incompleteSince = NEVER;
   /** Since when nothing happens until the client reads or closes, on the clock of sweeps, or NEVER. */
@@ -197,7 +197,7 @@ export class Connection implements Resumable, Indexed, SlotWaiter {
     this.#decode();
   }
 
-  /** Answers requests while the quota, the slots and the limits of the connection allow. */
+  /** Answers requests while the tick budget, the slots and the limits of the connection allow. */
   #decode(): void {
     while (this.#mayDecode() && this.#answerNext());
     if (this.#hasEnded || this.#isFinal) this.#endWhenAnswered();
@@ -214,11 +214,11 @@ export class Connection implements Resumable, Indexed, SlotWaiter {
     if (this.#decoder.pending === 0) return true;
     if (this.#tick !== tick) {
       this.#tick = tick;
-      this.#quota = REQUESTS_PER_TICK;
+      this.#tickBudget = REQUESTS_PER_TICK;
     }
     const { requestSlots } = this.#options;
-    if (this.#quota > 0 && requestSlots.isFree) {
-      this.#quota--;
+    if (this.#tickBudget > 0 && requestSlots.isFree) {
+      this.#tickBudget--;
       return true;
     }
     this.#isDeferred = true;

@@ -1,8 +1,8 @@
 /**
  * Schedules work by ticks of the event loop. Replies are sent at the end of a tick, when every request that has arrived
- * is answered: clients then wake up together and their next requests arrive together, which saves both sides a good part
- * of their system calls. Work beyond the quota of a tick resumes in later ticks, first come, first served, and the event
- * loop reads new input in between.
+ * is answered: clients then wake up together and their next requests arrive together, which saves both sides a good
+ * part of their system calls. Work beyond the tick budget resumes in later ticks, first come, first served, and the
+ * event loop reads new input in between.
  */
 
 /** Work that can be continued in a later tick. */

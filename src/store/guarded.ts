@@ -1,6 +1,6 @@
 /**
- * Around every store, so that adapters stay naive: a deadline for each look-up, StoreError as the one kind of error, answers
- * checked against the contract, a circuit breaker, and one close. An answer that is not understood is an error.
+ * A wrapper around every store, so that adapters stay simple: a deadline for each look-up, conversion of errors to
+ * StoreError, validation of answers, a circuit breaker and a single close. An invalid answer is an error.
  */
 import { type BreakerSettings, CircuitBreaker } from "./circuit-breaker.ts";
 import { Deadlines } from "./kit/deadlines.ts";
@@ -24,7 +24,7 @@ export interface GuardOptions {
   readonly timeout: number;
   readonly breaker: BreakerSettings;
   readonly log: Log;
-  /** Receives what is counted. Left out: nothing is counted. */
+  /** Receives events for the metrics. Omitted: none are counted. */
   readonly events?: StoreEvents;
 }
 
@@ -64,12 +64,12 @@ export class GuardedStore implements MailboxStore {
     return this.#store.capabilities;
   }
 
-  /** Whether the circuit breaker is open: look-ups fail at once, the store is not asked. */
+  /** Whether the circuit breaker is open: look-ups fail immediately and do not reach the store. */
   get isBreakerOpen(): boolean {
     return this.#breaker.isOpen;
   }
 
-  /** Facts, at once where the store can. Throws or rejects with StoreError, and with nothing else. */
+  /** Facts, synchronous if the store is. Throws or rejects with StoreError only. */
   lookup(mailbox: MailboxId, options: LookupOptions): MailboxFacts | Promise<MailboxFacts> {
     if (this.#closing !== null) throw closed(this.name);
     const wanted = this.#withinCapabilities(mailbox);
@@ -78,10 +78,10 @@ export class GuardedStore implements MailboxStore {
       this.#options.events?.shortCircuited();
       throw new StoreError(
         "unavailable",
-        `${this.name}: not asked, the circuit breaker is open after repeated failures`,
+        `${this.name}: look-up skipped, the circuit breaker is open after repeated failures`,
       );
     }
-    // Cancelled with the request, or alone at the store's own deadline.
+    // Cancelled with the request, or separately at the store's own deadline.
     const lookup = new Lookup(options);
     try {
       const answer = this.#store.lookup(wanted, lookup);
@@ -96,19 +96,19 @@ export class GuardedStore implements MailboxStore {
     try {
       return this.#store.dataVersion?.() ?? null;
     } catch {
-      // The look-up that follows meets the same fault and reports it.
+      // The look-up that follows fails with the same error and reports it.
       return null;
     }
   }
 
-  /** Resolves when the backend answers, within the deadline of a look-up. */
+  /** Resolves if the backend responds within the deadline of a look-up. */
   async ping(options: LookupOptions): Promise<void> {
     if (this.#closing !== null) throw closed(this.name);
     const lookup = new Lookup(options);
     await this.#race(this.#store.ping(lookup), lookup);
   }
 
-  /** Lets the look-ups in flight finish, then closes. */
+  /** Closes the store after the look-ups in flight. */
   async retire(): Promise<void> {
     do {
       if (this.#pending.size > 0) {
@@ -122,7 +122,7 @@ export class GuardedStore implements MailboxStore {
     await this.close();
   }
 
-  /** Ends the look-ups in flight with "closed". Idempotent. */
+  /** Rejects the look-ups in flight with "closed" and closes the store. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -139,7 +139,7 @@ export class GuardedStore implements MailboxStore {
     }
   }
 
-  /** The mailbox to ask for, by the store's capabilities; null: it keeps no mailbox of that kind. */
+  /** The mailbox to look up, reduced to the store's capabilities; null: the store has no mailbox of that kind. */
   #withinCapabilities(mailbox: MailboxId): MailboxId | null {
     if (mailbox.kind === "shared") return this.#store.capabilities.shared ? mailbox : null;
     return mailbox.folders.length === 0 || this.#store.capabilities.folders ? mailbox : { ...mailbox, folders: [] };
@@ -154,7 +154,7 @@ export class GuardedStore implements MailboxStore {
     }
   }
 
-  /** The answer, or a StoreError when the deadline passes or the store is closed first. */
+  /** Resolves with the answer; rejects with StoreError if the deadline passes or the store is closed first. */
   #race<T>(answer: Promise<T>, lookup: Lookup): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const settle = () => {
@@ -175,7 +175,7 @@ export class GuardedStore implements MailboxStore {
     });
   }
 
-  /** @param since when the store was asked; null: it has answered at once */
+  /** @param since start of the look-up; null: the answer was synchronous */
   #accept(answer: MailboxFacts, since: number | null): MailboxFacts {
     const fault = faultOf(answer);
     if (fault !== null) throw new StoreError("invalid-data", `${this.name}: ${fault}`);
@@ -218,8 +218,8 @@ function closed(name: string): StoreError {
 }
 
 /**
- * What is no StoreError is a mistake of the adapter. One of another copy of this package, as a third party's module may
- * have it, is as good as ours.
+ * Any other error is a bug in the adapter (`internal`). A StoreError of another copy of this package is recognized by
+ * its name and code.
  */
 function asStoreError(error: unknown, name: string): StoreError {
   if (error instanceof StoreError) return error;
@@ -230,15 +230,15 @@ function asStoreError(error: unknown, name: string): StoreError {
   return new StoreError("internal", `${name}: ${message}`, { cause: error });
 }
 
-/** What is wrong with an answer by the contract; null: nothing. A third party's store may not be type-checked. */
+/** How an answer violates the contract; null: it is valid. A third party's store may not be type-checked. */
 function faultOf(answer: MailboxFacts | undefined | null): string | null {
-  if (answer === undefined || answer === null) return "the look-up gave no answer";
+  if (answer === undefined || answer === null) return "the look-up returned no answer";
   if (answer.exists === false) return null;
-  if (answer.exists !== true) return "the answer does not say whether the mailbox exists";
-  if (answer.rights !== null && typeof answer.rights !== "string") return "the rights are no text";
-  if (!Array.isArray(answer.quotas)) return "the quotas are no list";
+  if (answer.exists !== true) return "`exists` is neither true nor false";
+  if (answer.rights !== null && typeof answer.rights !== "string") return "`rights` is neither null nor a string";
+  if (!Array.isArray(answer.quotas)) return "`quotas` is not an array";
   for (const quota of answer.quotas) {
-    if (!isQuota(quota)) return `the quota ${JSON.stringify(quota)} is none`;
+    if (!isQuota(quota)) return `invalid quota: ${JSON.stringify(quota)}`;
   }
   return null;
 }

@@ -1,9 +1,9 @@
 import type { LookupOptions } from "./store.ts";
 
 /**
- * One look-up that can be cancelled. The AbortController costs more than a fast store's answer, so it is made when the
- * signal is first read. A look-up made from another one is cancelled with it, and can be cancelled by itself: a deadline
- * of one store must not cancel what is asked of the next.
+ * A look-up that can be cancelled. An AbortController costs more than the answer of a fast store, so it is created when
+ * the signal is first read. A child look-up is cancelled with its parent, and can be cancelled separately: the deadline
+ * of one store must not cancel a look-up in the next store.
  */
 export class Lookup implements LookupOptions {
   readonly #parent: LookupOptions | null;
@@ -24,7 +24,7 @@ export class Lookup implements LookupOptions {
     return this.#controller.signal;
   }
 
-  /** @param reason what the signal's listeners get; not null */
+  /** Cancels the look-up and its children. @param reason the signal's reason; not null */
   abort(reason: unknown): void {
     this.#reason ??= reason;
     this.#controller?.abort(reason);

@@ -1,4 +1,4 @@
-/** The suite itself: each of its tests fails on a store that does wrong what the test is about. */
+/** Tests of the suite: each of its cases fails on a store that violates its requirement. */
 import { expect, test } from "vitest";
 import { conformanceMemoryStore, type MemoryStore } from "../../fixtures/memory-store.ts";
 import { type BackendHooks, storeConformance } from "../../src/conformance/index.ts";
@@ -6,7 +6,7 @@ import type { LookupOptions, MailboxFacts, MailboxId, MailboxStore } from "../..
 
 type Lookup = (store: MemoryStore, mailbox: MailboxId, options: LookupOptions) => MailboxFacts | Promise<MailboxFacts>;
 
-/** Names of the suite's tests that fail on a village whose look-ups go through `lookup`. */
+/** Names of the cases that fail on a memory store whose look-ups go through `lookup`. */
 async function failures(lookup: Lookup, rest: Partial<MailboxStore> = {}): Promise<string[]> {
   const tests: { name: string; body: () => Promise<void> }[] = [];
   const opened: MemoryStore[] = [];
@@ -51,7 +51,7 @@ test("a store that is right passes", async () => {
   expect(await failures((store, mailbox, options) => store.lookup(mailbox, options))).toEqual([]);
 });
 
-test("a failure taken for an absence is noticed in every way to fail", async () => {
+test("a store that reports failures as absences fails every fault case", async () => {
   const failed = await failures(async (store, mailbox, options) => {
     try {
       return await store.lookup(mailbox, options);
@@ -60,17 +60,17 @@ test("a failure taken for an absence is noticed in every way to fail", async () 
     }
   });
   expect(failed).toEqual([
-    "never says absent of a mailbox when a look-up is called off",
-    "rejects while the backend is down, and works again afterwards",
+    "never reports an existing mailbox as absent when a look-up is cancelled",
+    "rejects while the backend is down, and recovers afterwards",
     "rejects when the backend refuses the password",
-    "rejects when the backend answers nonsense",
-    "ends look-ups that wait for a backend when they are called off, and when it is closed",
-    "says nothing wrong while the backend goes and comes",
+    "rejects when the backend sends invalid data",
+    "ends look-ups that wait for a hanging backend when they are cancelled and when the store is closed",
+    "returns no wrong facts while the backend stops and restarts",
   ]);
 });
 
 test("a store that finds whatever it is asked for", async () => {
-  expect(await failures(async () => plain)).toContain("says absent, and nothing else, of what is not there");
+  expect(await failures(async () => plain)).toContain("reports absent addresses as absent");
 });
 
 test("a store that mixes up answers", async () => {
@@ -81,22 +81,22 @@ test("a store that mixes up answers", async () => {
     previous.catch(() => {});
     return answer;
   });
-  expect(failed).toContain("answers 100 look-ups at once, each with its own facts");
-  expect(failed).toContain("tells the same each time");
+  expect(failed).toContain("returns the right facts to each of 100 concurrent look-ups");
+  expect(failed).toContain("returns equal facts on repeated look-ups");
 });
 
 test("a store that leaves out quotas, and one that invents rights", async () => {
   const change = (edit: (facts: MailboxFacts) => MailboxFacts): Lookup => {
     return async (store, mailbox, options) => edit(await store.lookup(mailbox, options));
   };
-  const name = "knows every mailbox: existence, rights, usage and limits";
+  const name = "returns the facts of every mailbox";
   expect(await failures(change((facts) => (facts.exists ? { ...facts, quotas: [] } : facts)))).toContain(name);
   expect(await failures(change((facts) => (facts.exists ? { ...facts, rights: "lrsp" } : facts)))).toContain(name);
 });
 
 test("a ping that always succeeds", async () => {
   const failed = await failures((store, mailbox, options) => store.lookup(mailbox, options), { ping: async () => {} });
-  expect(failed).toContain("rejects while the backend is down, and works again afterwards");
+  expect(failed).toContain("rejects while the backend is down, and recovers afterwards");
 });
 
 test("a close that fails the second time", async () => {
@@ -105,13 +105,13 @@ test("a close that fails the second time", async () => {
     if (closed++ > 0) throw new Error("closed already");
   };
   const failed = await failures((store, mailbox, options) => store.lookup(mailbox, options), { close });
-  expect(failed).toContain("can be closed twice, after use and before");
+  expect(failed).toContain("can be closed twice, before and after use");
 });
 
-test("a data version that moves by itself is noticed", async () => {
+test("a data version that changes by itself is detected", async () => {
   let dataVersion = 0;
   const rest = { dataVersion: () => dataVersion++ };
   expect(await failures((store, mailbox, options) => store.lookup(mailbox, options), rest)).toEqual([
-    "keeps its data version while nothing changes, if it has one",
+    "keeps dataVersion constant while the data does not change",
   ]);
 });

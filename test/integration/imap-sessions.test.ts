@@ -15,7 +15,7 @@ const nobody: MailboxId = { ...fred, user: "nobody" };
 const absent: MailboxFacts = { exists: false };
 const present: MailboxFacts = { exists: true, rights: null, quotas: [] };
 /** What comes of a look-up on a server without any mailbox, which was logged in to. */
-const reached = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 shows no mailbox at all/);
+const reached = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 lists no mailboxes/);
 
 function shared(...folders: string[]): MailboxId {
   return { kind: "shared", domain: null, folders, address: "", detail: folders.join("/") };
@@ -231,9 +231,9 @@ describe("an account", () => {
 
   it("of nobody in particular is refused, because it would find everybody absent", async () => {
     const ordinary = { proxy_authname: "postman", proxy_password: "pw" };
-    const refused = expect.stringMatching(/^denied: imap: the account is no administrator of the server/);
+    const refused = expect.stringMatching(/^denied: imap: the account is not an administrator of the server/);
     expect(await ask(cyrus, ordinary, fred, nobody, shared("news", "post"))).toEqual([refused, refused, refused]);
-    expect(logged.filter((each) => each.includes("no administrator")).length).toBe(1);
+    expect(logged.filter((each) => each.includes("not an administrator")).length).toBe(1);
     const deputy = { proxy_authname: "deputy", proxy_password: "pw" };
     expect(await ask(cyrus, deputy, fred)).toEqual([refused]);
   });
@@ -251,7 +251,7 @@ describe("an account", () => {
       admins: "lrs",
       none: null,
     });
-    expect(await ask(cyrus, ordinary, fred)).toEqual([expect.stringMatching(/^denied: .*users' mailboxes are hidden/)]);
+    expect(await ask(cyrus, ordinary, fred)).toEqual([expect.stringMatching(/^denied: .*cannot see users' mailboxes/)]);
   });
 
   it("can act as somebody else", async () => {
@@ -266,7 +266,7 @@ describe("an account", () => {
     const deputy = { proxy_authname: "deputy", proxy_password: "pw", smmap_imap_userid: "postman" };
     expect((await rights({ ...deputy, smmap_imap_post_identity: "login" })).person).toBe("lrsp");
     expect(await ask(cyrus, { smmap_imap_userid: "anonymous" }, fred)).toEqual([
-      expect.stringMatching(/^denied: imap: the account is no administrator/),
+      expect.stringMatching(/^denied: imap: the account is not an administrator/),
     ]);
   });
 
@@ -281,7 +281,7 @@ describe("an account", () => {
       const login = { proxy_authname: "smmap", proxy_password: "pw", tls_server_ca_file: authority.caFile };
       expect(await ask(strict, login, fred, nobody)).toEqual([present, absent]);
       const other = { ...login, smmap_imap_server: `127.0.0.1:${strict.tlsPort}/tls` };
-      expect(await ask(strict, other, fred)).toEqual([expect.stringMatching(/^denied: .*no administrator/)]);
+      expect(await ask(strict, other, fred)).toEqual([expect.stringMatching(/^denied: .*not an administrator/)]);
     } finally {
       await strict.stop();
     }
@@ -312,7 +312,7 @@ describe("the server's limits and names", () => {
       const dotted = { ...fred, user: "f.red" };
       const facts = await ask(cyrus, {}, dotted, { ...dotted, folders: ["v1.2"] }, { ...dotted, folders: ["v1", "2"] });
       expect(facts).toEqual([present, present, absent]);
-      expect(logged).toEqual([expect.stringMatching(/separates levels by "\."/)]);
+      expect(logged).toEqual([expect.stringMatching(/hierarchy separator is "\."/)]);
     } finally {
       await cyrus.stop();
     }

@@ -1,17 +1,17 @@
 /**
- * Answers of a store by mailbox, each with a time to live. Positive and negative answers are kept apart and bounded (LRU),
- * so that an attack with unknown names evicts no mailbox that exists.
+ * Answers of a store by mailbox, each with a time to live. Positive and negative answers are kept apart and bounded
+ * (LRU), so that an attack with unknown names evicts no mailbox that exists.
  */
 import { LRUCache } from "lru-cache";
 import { decide } from "../../engine/verdict.ts";
 import type { MailboxFacts, MailboxId } from "../store.ts";
 
 export interface CacheSettings {
-  /** Mailboxes kept, and as many absences besides. */
+  /** Maximum number of positive answers, and of negative answers. */
   readonly size: number;
-  /** Milliseconds that existence without a limit is fresh. */
+  /** Milliseconds, for a mailbox without a quota limit. */
   readonly ttl: number;
-  /** Milliseconds, for a mailbox within its limits: usage moves faster than existence. */
+  /** Milliseconds, for a mailbox within its limits: usage changes more often than existence. */
   readonly quotaTtl: number;
   /** Milliseconds, for every answer that refuses mail: absent, over quota, no right to post. */
   readonly negativeTtl: number;
@@ -45,7 +45,7 @@ export class AnswerCache {
     return this.#positive.get(key) ?? this.#negative.get(key);
   }
 
-  /** Replaces the answer for a mailbox. A refusal with a TTL of 0 only removes what it refutes. */
+  /** Replaces the answer for a mailbox. A refusal with a TTL of 0 is not stored, but removes the previous answer. */
   put(key: string, mailbox: MailboxId, facts: MailboxFacts): void {
     const isRefusal = decide(mailbox, facts) !== "accept";
     const ttl = isRefusal ? this.#settings.negativeTtl : this.#positiveTtl(facts);
@@ -73,7 +73,7 @@ export function isFresh(answer: CachedAnswer): boolean {
   return performance.now() < answer.expiresAt;
 }
 
-/** All that an answer can depend on. The length keeps a "+" in a domain apart from the one before a detail. */
+/** Everything that an answer depends on. The length distinguishes a "+" in a domain from the one before a detail. */
 export function cacheKey({ address, detail }: MailboxId): string {
   const own = `${address.length}:${address}`;
   return detail === null ? own : `${own}+${detail}`;

@@ -1,6 +1,7 @@
 /**
- * A cache around a store: fresh answers are served from memory, equal look-ups in flight are coalesced (single flight), and
- * look-ups of unknown names are limited, so that known mailboxes do not queue behind an attack. Failures are not cached.
+ * A cache around a store: fresh answers are served from memory, equal look-ups in flight are coalesced (single flight),
+ * and look-ups of unknown names are limited, so that known mailboxes do not queue behind an attack. Failures are not
+ * cached.
  */
 import { decide } from "../../engine/verdict.ts";
 import { Deadlines } from "../kit/deadlines.ts";
@@ -19,7 +20,7 @@ import { AnswerCache, type CachedAnswer, type CacheSettings, cacheKey, isFresh }
 import { StaleAnswers } from "./stale-answers.ts";
 
 export interface CacheContext {
-  /** Milliseconds for a whole look-up, the same as that of the guard. */
+  /** Milliseconds for a whole look-up, equal to that of GuardedStore. */
   readonly timeout: number;
   readonly log: Log;
 }
@@ -30,14 +31,14 @@ export interface CacheCounts {
   readonly misses: number;
   /** Expired answers served because the store failed or was slow. */
   readonly stale: number;
-  /** Look-ups that waited for an equal one. */
+  /** Look-ups that were coalesced with an equal one in flight. */
   readonly coalesced: number;
   readonly entries: number;
 }
 
 /**
- * Concurrent look-ups of names that are not cached as existing. The others wait here and not in the store, where renewals
- * for known mailboxes would wait behind all names of an attack.
+ * Maximum number of concurrent look-ups of names that are not cached as existing. The others queue here and not in the
+ * store, where refreshes of known mailboxes would queue behind the names of an attack.
  */
 const UNKNOWN_KEYS_MAX = 64;
 /** Lower bound where the store serves fewer, so that the circuit breaker sees enough parallel failures to open. */
@@ -51,6 +52,7 @@ export class CachedStore implements MailboxStore {
   readonly #deadlines: Deadlines;
   readonly #answers: AnswerCache;
   readonly #staleAnswers: StaleAnswers;
+  /** Single flight: the pending look-up of each key, shared by equal look-ups. */
   readonly #inFlight = new Map<string, Promise<MailboxFacts>>();
   readonly #unknownKeys: Semaphore;
   /** Incremented by each purge; an answer to a look-up of an earlier generation is not cached. */
@@ -91,7 +93,7 @@ export class CachedStore implements MailboxStore {
     const inFlight = this.#inFlight.get(key);
     if (inFlight !== undefined) {
       this.#coalesced++;
-      return this.#withDeadline(this.#join(key, mailbox, inFlight), () => {});
+      return this.#withDeadline(this.#coalesce(key, mailbox, inFlight), () => {});
     }
     this.#misses++;
     return this.#refresh(key, mailbox, cached);
@@ -113,11 +115,11 @@ export class CachedStore implements MailboxStore {
   }
 
   /**
-   * Waits for a look-up that began before this one was wanted. Its answer may be older than the question and would then
-   * refuse mail to a mailbox made in between: a refusal that may not be cached is looked up again. A look-up that is in
-   * flight by then has begun late enough.
+   * Waits for an equal look-up that began before this one. Its answer may predate this request and would then refuse
+   * mail to a mailbox that was created in between, so a refusal that may not be cached is looked up again. A look-up
+   * that is in flight at that time began after this request and is shared.
    */
-  async #join(key: string, mailbox: MailboxId, inFlight: Promise<MailboxFacts>): Promise<MailboxFacts> {
+  async #coalesce(key: string, mailbox: MailboxId, inFlight: Promise<MailboxFacts>): Promise<MailboxFacts> {
     const facts = await inFlight;
     const cached = this.#answers.get(key);
     const isCached = cached?.facts === facts && isFresh(cached);
@@ -125,7 +127,7 @@ export class CachedStore implements MailboxStore {
     return this.#inFlight.get(key) ?? this.#refresh(key, mailbox, cached);
   }
 
-  /** One deadline covers all that a look-up waits for. */
+  /** Applies one deadline to all stages of a look-up. */
   #withDeadline(answer: Promise<MailboxFacts>, cancel: () => void): Promise<MailboxFacts> {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadlines.add(() => {
@@ -136,14 +138,20 @@ export class CachedStore implements MailboxStore {
     });
   }
 
-  /** Asks the store: at once for a mailbox that is known to exist, else when the limit for unknown names admits it. */
+  /**
+   * Queries the store: immediately for a mailbox that is known to exist, otherwise within the limit for unknown names.
+   */
   #refresh(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
-    if (cached?.facts.exists === true) return this.#ask(key, mailbox, cached);
-    return this.#unknownKeys.isFree ? this.#askUnknown(key, mailbox, cached) : this.#enqueueUnknown(key, mailbox);
+    if (cached?.facts.exists === true) return this.#query(key, mailbox, cached);
+    return this.#unknownKeys.isFree ? this.#queryUnknown(key, mailbox, cached) : this.#enqueueUnknown(key, mailbox);
   }
 
-  #askUnknown(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
-    const answer = this.#ask(key, mailbox, cached);
+  #queryUnknown(
+    key: string,
+    mailbox: MailboxId,
+    cached: CachedAnswer | undefined,
+  ): MailboxFacts | Promise<MailboxFacts> {
+    const answer = this.#query(key, mailbox, cached);
     if (answer instanceof Promise) {
       const release = () => this.#unknownKeys.release(1);
       this.#unknownKeys.acquire();
@@ -161,18 +169,18 @@ export class CachedStore implements MailboxStore {
     return this.#withDeadline(answer, () => this.#unknownKeys.cancel(waiter));
   }
 
-  /** An equal look-up that began while this one waited has begun late enough. */
+  /** An equal look-up that began while this one was queued is recent enough to be shared. */
   async #onSlot(key: string, mailbox: MailboxId): Promise<MailboxFacts> {
     const cached = this.#answers.get(key);
     if (cached !== undefined && isFresh(cached)) return cached.facts;
-    return this.#inFlight.get(key) ?? this.#askUnknown(key, mailbox, cached);
+    return this.#inFlight.get(key) ?? this.#queryUnknown(key, mailbox, cached);
   }
 
-  #ask(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
+  #query(key: string, mailbox: MailboxId, cached: CachedAnswer | undefined): MailboxFacts | Promise<MailboxFacts> {
     try {
-      // A signal of its own: others may wait for the answer when the client that asked first is gone.
+      // Not cancelled with the first client, because others may wait for the answer.
       const answer = this.#store.lookup(mailbox, new Lookup());
-      if (!(answer instanceof Promise)) return this.#keep(key, mailbox, answer);
+      if (!(answer instanceof Promise)) return this.#put(key, mailbox, answer);
       const generation = this.#generation;
       const renewal = this.#renew(key, mailbox, answer, cached);
       const shared = this.#staleAnswers.canServe(mailbox, cached)
@@ -194,16 +202,16 @@ export class CachedStore implements MailboxStore {
     const generation = this.#generation;
     try {
       const facts = await answer;
-      return generation === this.#generation ? this.#keep(key, mailbox, facts) : facts;
+      return generation === this.#generation ? this.#put(key, mailbox, facts) : facts;
     } catch (error) {
       return this.#staleAnswers.ifError(mailbox, generation === this.#generation ? cached : undefined, error);
     } finally {
-      // Before the answer reaches anybody who waits, so that none of them joins a look-up that has ended.
+      // Removed before the waiting look-ups continue, so that none of them shares a completed look-up.
       if (generation === this.#generation) this.#inFlight.delete(key);
     }
   }
 
-  #keep(key: string, mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
+  #put(key: string, mailbox: MailboxId, facts: MailboxFacts): MailboxFacts {
     this.#staleAnswers.onAnswer();
     this.#answers.put(key, mailbox, facts);
     return facts;

@@ -1,6 +1,6 @@
 /**
- * Serve-stale (smmap_cache_stale_ttl): an expired answer in place of one that fails (stale-if-error, RFC 5861) or takes
- * long (RFC 8767 section 5). Only answers that accept mail are served stale, never a refusal.
+ * Serve-stale (smmap_cache_stale_ttl): serves an expired answer if the look-up fails (stale-if-error, RFC 5861) or is
+ * slow (RFC 8767 section 5). Only answers that accept mail are served stale, never a refusal.
  */
 import { decide } from "../../engine/verdict.ts";
 import { Deadlines } from "../kit/deadlines.ts";
@@ -13,12 +13,15 @@ export interface StaleOptions {
   readonly name: string;
   /** Milliseconds after its TTL in which an answer may be served. */
   readonly staleTtl: number;
-  /** Milliseconds of a whole look-up. */
+  /** Milliseconds for a whole look-up. */
   readonly timeout: number;
   readonly log: Log;
 }
 
-/** Share of the look-up's time after which a stale answer is served: Exim waits 5 s, hardly longer than a look-up. */
+/**
+ * Fraction of the deadline after which a stale answer is served; Exim's timeout of 5 s is hardly longer than the
+ * deadline.
+ */
 const SLOW_SHARE = 0.25;
 /** Milliseconds between two log lines. */
 const LOG_INTERVAL = 10_000;
@@ -42,18 +45,18 @@ export class StaleAnswers {
     return this.#served;
   }
 
-  /** The store has answered: the next slow look-up is waited for again. */
+  /** Called when the store has answered: the next slow look-up waits again before a stale answer is served. */
   onAnswer(): void {
     this.#staleSince = Number.NEGATIVE_INFINITY;
   }
 
-  /** Whether an answer accepts mail and is not too old to be served. */
+  /** Whether an answer accepts mail and is within staleTtl. */
   canServe(mailbox: MailboxId, answer: CachedAnswer | undefined): answer is CachedAnswer {
     const isRecent = answer !== undefined && performance.now() < answer.expiresAt + this.#options.staleTtl;
     return isRecent && decide(mailbox, answer.facts) === "accept";
   }
 
-  /** The stale answer in place of a failure. @throws the failure where none can be served */
+  /** The stale answer instead of an error. @throws the error if none can be served */
   ifError(mailbox: MailboxId, answer: CachedAnswer | undefined, error: unknown): MailboxFacts {
     const isClosed = error instanceof StoreError && error.code === "closed";
     if (isClosed || !this.canServe(mailbox, answer)) throw error;
@@ -61,14 +64,14 @@ export class StaleAnswers {
   }
 
   /**
-   * The renewed answer, or the stale one once the renewal takes long, or at once where another one just did. The renewal
-   * goes on, so that its answer is cached.
+   * The renewed answer, or the stale one after SLOW_SHARE of the deadline, or immediately if another look-up was slow
+   * recently. The renewal continues, so that its answer is cached.
    * @param isCurrent false: the cache was purged meanwhile, so the stale answer may no longer be served
    */
   whileSlow(renewal: Promise<MailboxFacts>, answer: CachedAnswer, isCurrent: () => boolean): Promise<MailboxFacts> {
     const reason = "the store is slow";
     if (performance.now() - this.#staleSince < this.#options.timeout) {
-      // The guard logs its failure.
+      // GuardedStore logs the failure.
       renewal.catch(() => {});
       return Promise.resolve(this.#serve(answer, reason));
     }

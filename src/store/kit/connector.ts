@@ -1,9 +1,9 @@
 /**
- * Keeps one connection for a store behind a network: to the first of several endpoints that accepts it, opened once for
- * all concurrent callers, reopened after a loss, with a pause that grows while no endpoint can be reached.
+ * Maintains one connection of a store to the first of several endpoints that accepts it. The connection is opened once
+ * for all concurrent callers and reopened after a loss (reconnect backoff, exponential with jitter).
  *
- * During the pause, `get` rejects at once with the last failure: a dead server costs microseconds, not a deadline each.
- * On another endpoint than the first, it tries the preferred ones again in the background and moves back.
+ * During the backoff, `get` rejects immediately with the last error, so an unreachable server does not cost each
+ * look-up its deadline. On another endpoint than the first, the preferred ones are tried in the background (fail back).
  */
 import { type Log, StoreError } from "../store.ts";
 import type { EndpointHealth } from "./endpoint-health.ts";
@@ -11,16 +11,16 @@ import { type LoginBackoff, LoginError } from "./login-backoff.ts";
 import { Trial } from "./trial.ts";
 
 export interface ConnectorOptions<Endpoint, Connection> {
-  /** In the order of preference; at least one. */
+  /** In order of preference; at least one. */
   readonly endpoints: readonly Endpoint[];
   /**
-   * Opens a connection that is ready for use. It must end by itself, and give up when the signal fires. Rejects with
-   * LoginError where the server refuses the login.
+   * Opens a connection that is ready for use. It must have a timeout of its own and stop when the signal fires. Rejects
+   * with LoginError if the server refuses the login.
    */
   connect(endpoint: Endpoint, signal: AbortSignal): Promise<Connection>;
-  /** Ends a connection, whatever is in flight on it. Must not throw. */
+  /** Closes a connection immediately. Must not throw. */
   disconnect(connection: Connection): void;
-  /** Ends a connection that works but is no longer wanted, after what is in flight on it. */
+  /** Closes a working connection that is no longer needed, after the requests in flight. */
   retire(connection: Connection): void;
   /** Name of an endpoint for log lines, such as "ldap://a.example". */
   describe(endpoint: Endpoint): string;
@@ -31,9 +31,10 @@ export interface ConnectorOptions<Endpoint, Connection> {
   readonly log: Log;
 }
 
-/** Milliseconds. The longest pause bounds how long mail waits after the server is back. */
-const PAUSE_FIRST = 100;
-const PAUSE_LONGEST = 3_000;
+/** Milliseconds. The maximum bounds the delay of mail after the server has recovered. */
+const BACKOFF_MIN = 100;
+const BACKOFF_MAX = 3_000;
+/** Milliseconds between attempts to reach a preferred endpoint. */
 const FAIL_BACK_AFTER = 30_000;
 
 export class Connector<Endpoint, Connection> {
@@ -45,11 +46,11 @@ export class Connector<Endpoint, Connection> {
   #current = 0;
   #opening: Promise<Connection> | null = null;
   #failBack: NodeJS.Timeout | null = null;
-  /** Rounds over all endpoints that failed one after another. */
+  /** Consecutive failed rounds over all endpoints. */
   #failures = 0;
-  #pauseUntil = 0;
+  #backoffUntil = 0;
   #lastError: StoreError | null = null;
-  /** Trials of another endpoint that led nowhere, one after another. */
+  /** Consecutive failed trials of another endpoint. */
   #failedTrials = 0;
   #nextTrialAt = 0;
   #trial: Trial<Opened<Connection>> | null = null;
@@ -59,17 +60,17 @@ export class Connector<Endpoint, Connection> {
     this.#names = options.endpoints.map((endpoint) => options.describe(endpoint));
   }
 
-  /** The connection if there is one now. */
+  /** The current connection; null: none is open. */
   get connection(): Connection | null {
     return this.#connection;
   }
 
-  /** The connection, opened if need be. Rejects with StoreError. */
+  /** The connection, opened if necessary. Rejects with StoreError. */
   get(): Promise<Connection> {
     if (this.#abort.signal.aborted) return Promise.reject(closed());
     if (this.#connection !== null) return Promise.resolve(this.#connection);
     if (this.#opening !== null) return this.#opening;
-    if (this.#lastError !== null && performance.now() < this.#pauseUntil) return Promise.reject(this.#lastError);
+    if (this.#lastError !== null && performance.now() < this.#backoffUntil) return Promise.reject(this.#lastError);
     this.#opening = this.#open().finally(() => {
       this.#opening = null;
     });
@@ -77,15 +78,14 @@ export class Connector<Endpoint, Connection> {
   }
 
   /**
-   * Does over on another endpoint what the server of a connection said it cannot do now. Where that works, the other
-   * endpoint is used from then on and the connection ends after what is in flight on it; where it does not, the question
-   * may be at fault and not the server, so the connection stays. With a single endpoint, a new connection to it is tried.
-   * After trials that led nowhere, there is none before a pause has passed.
-   * @param error what the server said; rejects with it where no other endpoint can be tried
+   * Repeats `task` on another endpoint after the current server answered that it cannot serve. On success, switches
+   * over and retires `from`. On failure, keeps `from`, because the request may be the cause. With one endpoint, tries a
+   * new connection to it. No trial runs during the backoff after a failed one.
+   * @param error the server's answer; the result rejects with it if no other endpoint can be tried
    */
   async failOver<T>(from: Connection, error: StoreError, task: (connection: Connection) => Promise<T>): Promise<T> {
     if (this.#abort.signal.aborted) throw closed();
-    // The connection was left meanwhile for the same reason, or lost.
+    // The connection was replaced meanwhile for the same reason, or lost.
     if (this.#connection !== from) return task(await this.get());
     this.#trial ??= this.#newTrial();
     const trial = this.#trial;
@@ -95,15 +95,15 @@ export class Connector<Endpoint, Connection> {
         throw error;
       });
       const result = await task(opened.connection);
-      const isWanted = this.#trial === trial && this.#connection === from;
-      if (isWanted && !trial.lost.has(opened.connection)) this.#moveTo(trial, opened, from, error);
+      const isCurrent = this.#trial === trial && this.#connection === from;
+      if (isCurrent && !trial.lost.has(opened.connection)) this.#moveTo(trial, opened, from, error);
       return result;
     } finally {
       if (trial.leave()) this.#endTrial(trial);
     }
   }
 
-  /** Forgets a connection that failed; a second report of the same one has no effect. */
+  /** Discards a failed connection; a second report of it has no effect. */
   lost(connection: Connection): void {
     this.#trial?.lost.add(connection);
     if (this.#connection !== connection) return;
@@ -137,11 +137,11 @@ export class Connector<Endpoint, Connection> {
       } catch (error) {
         if (this.#abort.signal.aborted) throw closed();
         lastError = asStoreError(error);
-        // Logged once a fault, not once a try. What concerns the login is logged where the wait is decided.
+        // Logged once per outage, not per attempt. LoginBackoff logs login errors.
         if (this.#failures === 0 && !(lastError instanceof LoginError)) log.error(`${name}: ${lastError.message}`);
       }
     }
-    this.#pauseUntil = performance.now() + pauseAfter(this.#failures);
+    this.#backoffUntil = performance.now() + backoff(this.#failures);
     this.#failures++;
     this.#lastError = lastError;
     throw lastError ?? new StoreError("internal", "no endpoint to connect to");
@@ -172,7 +172,7 @@ export class Connector<Endpoint, Connection> {
     }
   }
 
-  /** Moves to the first better endpoint that answers, or looks again later. */
+  /** Switches to the first preferred endpoint that accepts a connection, or retries later. */
   async #tryPreferred(): Promise<void> {
     const { retire, health, log } = this.#options;
     const before = this.#connection;
@@ -190,13 +190,13 @@ export class Connector<Endpoint, Connection> {
         retire(before);
         return;
       } catch {
-        // It still fails: the connection to the other endpoint goes on serving.
+        // The endpoint still fails; the current connection stays in use.
       }
     }
     if (this.#connection === before && before !== null) this.#scheduleFailBack();
   }
 
-  /** Indexes of the endpoints: those that were left lately come last. */
+  /** Indexes of the endpoints in order of preference; avoided ones are last. */
   #inOrder(): number[] {
     const { health } = this.#options;
     const indexes = [...this.#names.keys()];
@@ -204,14 +204,14 @@ export class Connector<Endpoint, Connection> {
     return [...indexes.filter((index) => !isAvoided(index)), ...indexes.filter(isAvoided)];
   }
 
-  /** null: the last trials led nowhere, and the pause after them lasts. */
+  /** null: the backoff after failed trials has not ended. */
   #newTrial(): Trial<Opened<Connection>> | null {
     const now = performance.now();
     if (now < this.#nextTrialAt) return null;
     if (now - this.#nextTrialAt > FAIL_BACK_AFTER) this.#failedTrials = 0;
     const others = this.#inOrder().filter((index) => index !== this.#current);
     if (others.length === 0) return new Trial(this.#openAny([this.#current]));
-    // Where the first of them was of no use, the next one is asked first.
+    // After a failed trial, the next one begins with the next endpoint.
     const first = this.#failedTrials % others.length;
     return new Trial(this.#openAny([...others.slice(first), ...others.slice(0, first)]));
   }
@@ -246,7 +246,7 @@ export class Connector<Endpoint, Connection> {
     trial.end(({ connection }) => this.#options.retire(connection));
     if (this.#trial !== trial) return;
     this.#trial = null;
-    this.#nextTrialAt = performance.now() + pauseAfter(this.#failedTrials);
+    this.#nextTrialAt = performance.now() + backoff(this.#failedTrials);
     this.#failedTrials++;
   }
 
@@ -261,9 +261,9 @@ interface Opened<Connection> {
   readonly index: number;
 }
 
-/** Milliseconds, so that several connectors do not try at the same moment. @param failures before the last one */
-function pauseAfter(failures: number): number {
-  return Math.min(PAUSE_FIRST * 2 ** failures, PAUSE_LONGEST) * (0.5 + Math.random() / 2);
+/** Exponential backoff with jitter, milliseconds. @param failures before the last one */
+function backoff(failures: number): number {
+  return Math.min(BACKOFF_MIN * 2 ** failures, BACKOFF_MAX) * (0.5 + Math.random() / 2);
 }
 
 function closed(): StoreError {

@@ -1,6 +1,6 @@
 /**
- * What adapters of a store behind a network have in common; published as "smmapd/store-kit". The stores that come with
- * the program import this folder and src/store/store.ts, and nothing else of src.
+ * Shared code for adapters of networked stores; published as "smmapd/store-kit". Built-in stores import this folder and
+ * src/store/store.ts, and nothing else of src.
  */
 export { sameButForCase } from "../../engine/folder-case.ts";
 export { decodeModifiedUtf7, encodeModifiedUtf7, internalName } from "../../engine/mailbox-name.ts";

@@ -1,32 +1,31 @@
 /**
- * How soon a login that a server refused may be tried again. Directories and mail servers count wrong passwords and lock
- * the account after a few, for everything that uses it, so a refused login is not a fault to be retried at the pace of
- * a lost connection.
+ * Exponential backoff of logins that a server refused. Directories and mail servers lock an account after a few wrong
+ * passwords, for all of its users, so a refused login must be retried at longer intervals than a lost connection.
  *
  * One instance serves all connections of a store, and lasts as long as the store: a reload opens a new store, whose
- * first login is tried at once.
+ * first login is tried immediately.
  */
 import { type Log, StoreError } from "../store.ts";
 
-/** The server refuses the login itself: the name, the password, or the way in which they are presented. */
+/** The server refuses the login: the name, the password or the authentication mechanism. */
 export class LoginError extends StoreError {
-  /** @param message what the server said, and which options to check */
+  /** @param message the server's response, and the options to check */
   constructor(message: string, options?: ErrorOptions) {
     super("denied", message, options);
   }
 }
 
-/** Milliseconds. The longest wait bounds how long mail waits after an account was mended at the server. */
+/** Milliseconds. The maximum bounds the delay of mail after an account was corrected at the server. */
 const WAIT_FIRST = 30_000;
 const WAIT_LONGEST = 600_000;
 /**
- * Servers that may refuse the login within WAIT_FIRST before the others are spared: several servers may share one
- * directory, where each refusal counts against the same account.
+ * Servers that may refuse the login within WAIT_FIRST before no login is tried at others: several servers may share one
+ * directory, where each refusal counts towards the lock-out of the same account.
  */
 const REFUSALS_MAX = 2;
 
 interface LoginState {
-  /** In a row; 0: the last login was accepted, or none was tried. */
+  /** Consecutive refusals; 0: the last login was accepted, or none was tried. */
   refusals: number;
   isAccepted: boolean;
   /** On the clock of performance.now(). */
@@ -45,10 +44,10 @@ export class LoginBackoff {
   }
 
   /**
-   * Connects and logs in by `login`, which rejects with LoginError where the server refuses. Rejects at once, with
-   * LoginError, while the wait after a refusal lasts. Logins at one server are made one after another, and share the
-   * failure of the one before them, so that the connections of a pool cannot all present the same wrong password.
-   * @param server its name in log lines, such as "ldap://a.example"
+   * Connects and logs in by `login`, which rejects with LoginError if the server refuses. During the wait after a
+   * refusal, it rejects immediately with that LoginError. Logins at one server are serialized and share a refusal, so
+   * that the connections of a pool do not all present the same wrong password.
+   * @param server name for log lines, such as "ldap://a.example"
    */
   async attempt<T>(server: string, login: () => Promise<T>): Promise<T> {
     for (;;) {
@@ -73,7 +72,7 @@ export class LoginBackoff {
     }
   }
 
-  /** Why no login may be tried now; null: it may. */
+  /** The error of the refusal that prevents a login now; null: a login may be tried. */
   #refusal(server: string): LoginError | null {
     const now = performance.now();
     const state = this.#states.get(server);
@@ -94,11 +93,11 @@ export class LoginBackoff {
   #refused(server: string, { message, cause }: LoginError): LoginError {
     const refusals = this.#states.get(server)?.refusals ?? 0;
     const wait = Math.min(WAIT_FIRST * 2 ** refusals, WAIT_LONGEST);
-    // Logged once a fault: further refusals of the same login are no news.
+    // Logged once, not for each consecutive refusal.
     if (refusals === 0) {
       this.#log.error(`${server}: ${message}; next login in ${wait / 1000} s, or at once after a reload (SIGHUP)`);
     }
-    // The same words for the whole wait, so that they are one message to whatever counts repetitions.
+    // The message is constant during the wait, so that throttled logs treat it as one subject.
     const next = new Date(Date.now() + wait).toISOString().replace(/\.\d+Z$/, "Z");
     const error = new LoginError(`${message}; no login before ${next} or a reload (SIGHUP)`, { cause });
     const now = performance.now();

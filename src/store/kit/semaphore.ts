@@ -1,6 +1,6 @@
 /**
- * A counting semaphore with a fair queue: a fixed number of slots, and waiters that are called in the order of their
- * arrival when slots are free.
+ * A counting semaphore with a fair queue: a fixed number of slots, and waiters that are called in FIFO order when slots
+ * are free.
  */
 
 /** An entry of a semaphore's queue. */
@@ -9,7 +9,7 @@ export interface SlotWaiter {
   onSlot(): void;
 }
 
-/** Work that is put off; see `defer` of Semaphore. */
+/** Deferred work; see `defer` of Semaphore. */
 interface Deferred {
   resume(): void;
 }
@@ -28,7 +28,8 @@ export class Semaphore implements Deferred {
 
   /**
    * @param max slots; may be infinite
-   * @param defer schedules `resume` for a later tick of the event loop; null: waiters are called at once, within `release`
+   * @param defer schedules `resume` for a later tick of the event loop; null: waiters are called synchronously, within
+   * `release`
    */
   constructor(max: number, defer: ((work: Deferred) => void) | null = null) {
     this.#max = max;

@@ -5,8 +5,8 @@ export interface ThrottleOptions {
   /** Milliseconds between two lines of one subject; 60,000 by default. Infinity: each subject is logged once. */
   readonly interval?: number;
   /**
-   * Subjects that are remembered; 1,000 by default. While as many have been logged within the interval, lines of further
-   * subjects are suppressed: subjects may be made of what clients or servers send.
+   * Maximum number of subjects in memory; 1,000 by default. While as many have been logged within the interval, lines
+   * of further subjects are suppressed, because subjects may contain input of clients or servers.
    */
   readonly maxSubjects?: number;
   /** Whether a line ends with the number of lines of its subject that were suppressed before it. */
@@ -20,7 +20,7 @@ const MAX_SUBJECTS = 1_000;
 interface Throttled {
   /** Time of the last line, on the clock of performance.now(). */
   loggedAt: number;
-  /** Lines suppressed since. */
+  /** Lines suppressed since then. */
   suppressed: number;
 }
 
@@ -29,7 +29,7 @@ export class ThrottledLog {
   readonly #interval: number;
   readonly #maxSubjects: number;
   readonly #countsSuppressed: boolean;
-  /** In the order of their last lines, so that the first one is the first to expire. */
+  /** Ordered by their last lines, so that the first one expires first. */
   readonly #subjects = new Map<string, Throttled>();
 
   constructor(log: Log, options: ThrottleOptions = {}) {
@@ -65,7 +65,7 @@ export class ThrottledLog {
     return true;
   }
 
-  /** Removes expired subjects where there are too many. @returns false: all of them are within the interval */
+  /** Removes expired subjects if the limit is reached. @returns false: all subjects are within the interval */
   #makeRoom(now: number): boolean {
     for (const [subject, { loggedAt }] of this.#subjects) {
       if (this.#subjects.size < this.#maxSubjects) break;

@@ -5,11 +5,11 @@ import { StoreError } from "../store.ts";
 
 /** Paths of PEM files; null: not configured. */
 export interface TlsFiles {
-  /** CA certificates. With neither this nor the directory, Node.js verifies by the CAs that it comes with. */
+  /** CA certificates. With neither this nor the directory, Node.js uses its built-in CAs. */
   readonly caFile: string | null;
-  /** A directory of CA certificates, one or more in a file; OpenSSL's names by hash are links to them. */
+  /** A directory of CA certificates, one or more per file, such as one of OpenSSL's c_rehash. */
   readonly caDirectory: string | null;
-  /** The client's certificate and its key, for servers that ask for one; both or neither. */
+  /** The client's certificate and its key, for servers that request one; both or neither. */
   readonly certificateFile: string | null;
   readonly keyFile: string | null;
 }
@@ -24,7 +24,10 @@ export interface TlsMaterial {
   readonly key?: string;
 }
 
-/** @param store its name, with which error messages begin. Rejects with StoreError where a file cannot be read. */
+/**
+ * Reads the files. Rejects with StoreError if one cannot be read.
+ * @param store name of the store, for error messages
+ */
 export async function readTlsFiles(files: TlsFiles, keys: TlsKeys, store: string): Promise<TlsMaterial> {
   const read = async (which: keyof TlsFiles): Promise<string | null> => {
     const path = files[which];
@@ -51,7 +54,7 @@ async function readDirectory(path: string, key: string, store: string): Promise<
   });
   const texts = await Promise.all(names.sort().map((name) => readFile(join(path, name), "utf8").catch(() => "")));
   const certificates = texts.filter((text) => text.includes("-----BEGIN CERTIFICATE-----"));
-  // With an empty list, Node.js would trust the CAs that it comes with.
+  // With an empty list, Node.js would trust its built-in CAs.
   if (certificates.length === 0) throw new StoreError("unavailable", `${store}: ${key}: no certificate in ${path}`);
   return certificates;
 }

@@ -1,8 +1,8 @@
-/** A connection to another endpoint that several look-ups share while it is not known whether it will be used. */
+/** A trial connection to another endpoint, shared by several look-ups until it is adopted or retired. */
 export class Trial<Connection> {
-  /** It was taken in place of the connection before it. */
+  /** The connection has replaced the previous one. */
   isAdopted = false;
-  /** Connections that were lost while the trial lasted. */
+  /** Connections that were lost during the trial. */
   readonly lost = new Set<unknown>();
   readonly #opening: Promise<Connection>;
   #users = 0;
@@ -11,7 +11,7 @@ export class Trial<Connection> {
     this.#opening = opening;
   }
 
-  /** Rejects where no other endpoint can be reached. Every caller calls `leave` afterwards. */
+  /** The connection; rejects if no other endpoint can be reached. Every caller must call `leave` afterwards. */
   join(): Promise<Connection> {
     this.#users++;
     return this.#opening;

@@ -156,8 +156,12 @@ describe("a list of mailboxes", () => {
     await establish(store, "anna", "berta");
     listed.clear();
     server.cut();
-    const lost = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 does not show 2 of 2 mailboxes.*mailboxes\.db/);
-    const one = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 does not show 1 of 2 mailboxes.*mailboxes\.db/);
+    const lost = expect.stringMatching(
+      /^denied: imap: 2 of 2 mailboxes found earlier no longer exist on 127\.0\.0\.1.*mailboxes\.db/,
+    );
+    const one = expect.stringMatching(
+      /^denied: imap: 1 of 2 mailboxes found earlier no longer exist on 127\.0\.0\.1.*mailboxes\.db/,
+    );
     expect(await ask(store, "nobody", "stranger")).toEqual([lost, lost]);
     vi.advanceTimersByTime(1_001);
     expect(await ask(store, "anna", "nobody")).toEqual([one, one]);
@@ -171,7 +175,7 @@ describe("a list of mailboxes", () => {
   it("that is empty from the beginning makes none absent", async () => {
     listed.clear();
     const store = open();
-    const empty = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 shows no mailbox at all/);
+    const empty = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 lists no mailboxes/);
     expect(await ask(store, "anna", "nobody")).toEqual([empty, empty]);
     listed.add("user/anna");
     vi.advanceTimersByTime(1_001);
@@ -202,14 +206,16 @@ describe("a list of mailboxes", () => {
   it("holds places in the hierarchy, which are no mailboxes", async () => {
     table['LIST "" "user/%"'] =
       '* LIST (\\NonExistent \\HasChildren) "/" user/x\r\n* LIST (\\Noselect) "/" user/y\r\nTAG OK\r\n';
-    expect(await ask(open(), "nobody")).toEqual([expect.stringMatching(/shows no mailbox at all/)]);
+    expect(await ask(open(), "nobody")).toEqual([expect.stringMatching(/lists no mailboxes/)]);
   });
 
   it("that comes too late is not asked for again at once", async () => {
     table['LIST "" "user/%"'] = "";
     const store = open({ smmap_query_timeout: "1s" });
     expect(await ask(store, "nobody")).toEqual([expect.stringMatching(/^timeout: imap: no answer to LIST/)]);
-    expect(await ask(store, "nobody")).toEqual([expect.stringMatching(/^denied: imap: no mailbox was found yet/)]);
+    expect(await ask(store, "nobody")).toEqual([
+      expect.stringMatching(/^denied: imap: absence cannot be confirmed: no existing mailbox is known yet/),
+    ]);
     expect(await ask(store, "anna", "nobody")).toEqual([true, false]);
   });
 
@@ -225,9 +231,11 @@ describe("a list of mailboxes", () => {
     }
     const held = said.filter((each) => each !== false);
     expect(held.length).toBeGreaterThanOrEqual(59);
-    expect(held).toEqual(held.map(() => expect.stringMatching(/does not show 1 of 3 mailboxes.*user\/berta/)));
+    expect(held).toEqual(
+      held.map(() => expect.stringMatching(/1 of 3 mailboxes found earlier no longer exist.*user\/berta/)),
+    );
     expect(said.at(-1)).toBe(false);
-    expect(logged).toEqual([expect.stringMatching(/user\/berta is not there any more.*taken for deleted/)]);
+    expect(logged).toEqual([expect.stringMatching(/user\/berta no longer exists.*treated as deleted/)]);
   });
 
   it("without the only known user takes it for deleted after a minute where it holds others", async () => {
@@ -237,7 +245,9 @@ describe("a list of mailboxes", () => {
     await ask(store, "nobody");
     listed = new Set(["user/berta"]);
     vi.advanceTimersByTime(1_001);
-    expect(await ask(store, "nobody")).toEqual([expect.stringMatching(/does not show 1 of 1/)]);
+    expect(await ask(store, "nobody")).toEqual([
+      expect.stringMatching(/1 of 1 mailboxes found earlier no longer exist/),
+    ]);
     vi.advanceTimersByTime(60_001);
     expect(await ask(store, "nobody")).toEqual([false]);
     vi.advanceTimersByTime(1_001);
@@ -255,7 +265,7 @@ describe("a list of mailboxes", () => {
     listed.clear();
     server.cut();
     vi.advanceTimersByTime(1_001);
-    const empty = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 shows no mailbox at all/);
+    const empty = expect.stringMatching(/^denied: imap: 127\.0\.0\.1 lists no mailboxes/);
     expect(await ask(store, "nobody", "berta")).toEqual([empty, empty]);
   });
 
@@ -284,7 +294,7 @@ describe("a frontend of a murder", () => {
     "that answers GETACL by %j makes nothing absent",
     async (answer) => {
       table['GETACL "user/nobody"'] = answer;
-      expect(await ask(open(), "nobody")).toEqual([expect.stringMatching(/^denied: imap: the server refuses GETACL/)]);
+      expect(await ask(open(), "nobody")).toEqual([expect.stringMatching(/^denied: imap: the server refused GETACL/)]);
     },
   );
 });
@@ -335,7 +345,7 @@ describe("a server with MUPDATE= in its capabilities", () => {
     "that answers GETMETADATA by %j makes nothing absent, unless it is said what it is",
     async (answer) => {
       table.GETMETADATA = answer;
-      const unknown = expect.stringMatching(/^denied: imap: an absent mailbox is no fact: .*set smmap_imap_murder/);
+      const unknown = expect.stringMatching(/^denied: imap: absence cannot be confirmed: .*set smmap_imap_murder/);
       expect(await ask(open(), "anna", "nobody")).toEqual([true, unknown]);
       expect(await ask(open({ smmap_imap_murder: "frontend" }), "anna", "nobody")).toEqual([true, false]);
     },
@@ -347,7 +357,7 @@ describe("a server after the first", () => {
     const gone = await ScriptedImap.start();
     const { port } = gone;
     await gone.close();
-    const lagging = expect.stringMatching(/^denied: imap: an absent mailbox is no fact: 127\.0\.0\.1 is not the first/);
+    const lagging = expect.stringMatching(/^denied: imap: absence cannot be confirmed: 127\.0\.0\.1 is not the first/);
     const second = `127.0.0.1:${server.port}`;
     const servers = (suffix: string) => ({ smmap_imap_server: `127.0.0.1:${port} ${second}${suffix}` });
     expect(await ask(open(servers("")), "anna", "nobody")).toEqual([true, lagging]);

@@ -47,7 +47,7 @@ function poolOf(size: number, connectors: readonly Exchange[]): ConnectionPool<L
   const made = new ConnectionPool<Line>({
     connectors,
     size,
-    patience: 1_000,
+    slowAfter: 1_000,
     isLost: (line) => line.isLost,
     probe: async (line) => void probes.push(line.number),
     probeEvery: 60_000,
@@ -264,7 +264,7 @@ describe("a pool", () => {
     const working = new Job(shared);
     await settle();
     const waiting = Array.from({ length: 1000 }, () => new Job(shared));
-    await expect(new Job(shared).done).rejects.toThrow("1000 look-ups are waiting already");
+    await expect(new Job(shared).done).rejects.toThrow("1000 look-ups are queued");
     working.end();
     await settle();
     expect(waiting[0]?.line).not.toBeNull();
@@ -295,7 +295,7 @@ describe("a pool", () => {
     const shared = new ConnectionPool<Line>({
       connectors: [exchange],
       size: 1,
-      patience: 1_000,
+      slowAfter: 1_000,
       isLost: (line) => line.isLost,
       probe: (line) => {
         line.isLost = true;
